@@ -1,0 +1,1 @@
+"""Benchmarks: the ways of measuring an encoder."""

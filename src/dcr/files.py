@@ -1,0 +1,60 @@
+"""Writing so that an interrupted or failed write never leaves half a file."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dcr.errors import DcrError
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yields a temporary sibling folder that takes the place of ``folder`` when the block succeeds.
+
+    Args:
+        folder: Where the content belongs; an existing folder is replaced.
+
+    Raises:
+        DcrError: If the disk is full or the folder cannot be written.
+    """
+    folder = Path(folder)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.replace(folder)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes a JSON file atomically, indented, with the keys in their given order."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_error(path: Path, error: OSError) -> DcrError:
+    """Builds the error for a failed write, naming a full disk as such."""
+    if error.errno == errno.ENOSPC:
+        return DcrError(f"No space left on the disk of {path}: free some and run the same command with --resume.")
+    return DcrError(f"Cannot write {path}: {error.strerror or error}.")
