@@ -2,16 +2,16 @@
 
     python benchmarks/rows.py --batch-size 8 --image-size 224 --steps 2
 
-Three ways to compute the same gradient, each in a process of its own, on one set of random weights shaped like
-Stable Diffusion 2.1 (four levels, linear projections, 77 positions of width 1024; a fifth of its channels):
+Three ways to compute the same gradient, each in a process of its own, on one set of random weights shaped
+like Stable Diffusion 2.1 (four levels, linear projections, 77 positions of width 1024; a fifth of its width):
 
-* ``full grid``: as the research code does it. All ``B * B + B`` predictions with plain cross-attention, in one
-  graph with the encoder, then one backward pass.
+* ``full grid``: as the research code does it. All ``B * B + B`` predictions with plain cross-attention, in
+  one graph with the encoder, then one backward pass.
 * ``streamed``: rows of ``B + 1`` predictions, each with its own backward pass, plain cross-attention.
 * ``streamed, shifted``: what ``dcr`` does.
 
-VAE and text encoder are left out: the same for all (the research code also embeds the empty prompt anew in every
-step). Losses and gradients must agree, or the script fails.
+VAE and text encoder are left out: the same for all (the research code also embeds the empty prompt anew in
+every step). Losses and gradients must agree, or the script fails.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ from dcr.training.rows import streamed_backward
 METHODS = ("full grid", "streamed", "streamed, shifted")
 FEATURE_WIDTH, CONDITION_WIDTH, POSITIONS = 128, 1024, 77
 TOLERANCE = 1e-3
+
+Found = tuple[dict[str, float], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def work(method: str, arguments: argparse.Namespace) -> None:
     (arguments.output / "measured.json").write_text(json.dumps(measured))
 
 
-def measure(method: str, folder: Path) -> tuple[dict[str, float], dict[str, Tensor]]:
+def measure(method: str, folder: Path) -> Found:
     """Runs this script anew for one method."""
     folder.mkdir()
     command = [sys.executable, __file__, *sys.argv[1:], "--method", method, "--output", str(folder)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from dcr.errors import DcrError
 from dcr.presets import lab_variant, preset
@@ -59,7 +59,7 @@ class RunConfig(_Frozen):
     """The run folder; by default a new one under runs/."""
     seed: int = 0
     """Fixes data order, augmentation, noise and initial weights."""
-    batch_size: Annotated[int, Field(ge=2, description="at least 2")] = 16
+    batch_size: Positive = 16
     """Images per micro-batch and process; the others of the batch are an image's negatives."""
     accumulation: Positive = 1
     """Micro-batches per optimizer update."""
@@ -79,6 +79,13 @@ class RunConfig(_Frozen):
     """Arithmetic of encoder and generator; auto is bf16 where the GPU has it. Loss and schedule are always float32."""
     checkpoint_every: Positive = 500
     """Optimizer updates between checkpoints."""
+
+    @field_validator("batch_size")
+    @classmethod
+    def _has_negatives(cls, value: int) -> int:
+        if value < 2:
+            raise ValueError("a batch of one image has no negatives; use at least 2")
+        return value
 
 
 def default_config(*, method: str = "dcr", generator: str = "lab-sd", **values: Any) -> RunConfig:
@@ -114,13 +121,19 @@ def parse_config(values: Mapping[str, Any], source: str) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] != "extra_forbidden":
-            raise DcrError(f"Config key '{key}' in {source}: {first['msg']}, got {first['input']!r}.") from error
-        near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known keys are {', '.join(RunConfig.model_fields)}."
-        raise DcrError(f"Unknown config key '{key}' in {source}; {hint}") from error
+        raise explain(error, source) from error
+
+
+def explain(error: ValidationError, source: str) -> DcrError:
+    """Turns the first complaint of the schema into one sentence that names the key, and the nearest known one."""
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] != "extra_forbidden":
+        reason = first["msg"].removeprefix("Value error, ")
+        return DcrError(f"Config key '{key}' in {source}: {reason}, got {first['input']!r}.")
+    near = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"known keys are {', '.join(RunConfig.model_fields)}."
+    return DcrError(f"Unknown config key '{key}' in {source}; {hint}")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

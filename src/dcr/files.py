@@ -48,9 +48,9 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
         temporary.replace(path)
     except OSError as error:
+        if temporary.is_file():
+            temporary.unlink()
         raise write_error(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_error(path: Path, error: OSError) -> DcrError:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from tests.tiny_encoders import tiny_clip, tiny_siglip
 
-KINDS = {
+KINDS: dict[str, Callable[[Path], Path]] = {
     "clip": tiny_clip,
     "clip-float16": lambda folder: tiny_clip(folder, dtype=torch.float16, seed=1),
     "clip-gelu": lambda folder: tiny_clip(folder, activation="gelu", seed=2),

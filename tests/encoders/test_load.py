@@ -207,7 +207,13 @@ def test_layout_of_openai(whole: dict[str, Path], tmp_path: Path, capfd: pytest.
     ids = {f"{tower}_model.embeddings.position_ids": n for tower, n in (("text", 77), ("vision", 17))}
     weights(lambda ts: ts.update({key: torch.arange(n)[None] for key, n in ids.items()}))(folder)
     config("text_config", eos_token_id=2)(folder)
-    old = {"crop_size": 32, "size": 32, "do_center_crop": True, "do_normalize": True, "do_resize": True}
+    old: dict[str, Any] = {
+        "crop_size": 32,
+        "size": 32,
+        "do_center_crop": True,
+        "do_normalize": True,
+        "do_resize": True,
+    }
     old |= {"feature_extractor_type": "CLIPFeatureExtractor", "resample": 3}
     old |= {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}
     (folder / "preprocessor_config.json").write_text(json.dumps(old))

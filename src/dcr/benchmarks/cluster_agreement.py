@@ -39,7 +39,8 @@ def resampled_agreement(
 
     Returns:
         [R, 3] float64, NMI, ACC and ARI averaged over the seeds. Row r of every call with the same N and R
-        rests on the same images, so rows of two encoders are paired.
+        rests on the same images, so rows of two encoders are paired. Their spread is that of fresh images;
+        only NMI's is too small where classes are (by a quarter at 40 images in each of 100 classes).
     """
     columns = [_cells(np.asarray(labels), np.asarray(clusters)) for clusters in np.asarray(assignments)]
     samples = np.empty((resamples, len(METRICS)))

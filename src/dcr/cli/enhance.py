@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import tyro
+from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
-from dcr.config import RunConfig, default_config, read_yaml
+from dcr.config import RunConfig, default_config, explain, read_yaml
 from dcr.errors import DcrError
 
 
@@ -24,6 +25,14 @@ class EnhanceArguments(RunConfig):
     """A YAML file with any of these keys, such as the config.yaml of another run."""
     resume: bool = False
     """Go on with the run in --output."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_sentence(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validate(values)
+        except ValidationError as error:
+            raise explain(error, "the command line") from error
 
 
 def parse(arguments: Sequence[str]) -> tuple[RunConfig, bool]:

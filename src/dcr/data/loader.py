@@ -29,9 +29,10 @@ def view_batches(
 ) -> Iterator[ViewBatch]:
     """Opens a source and yields batches of views without end, epoch after epoch, each in another order.
 
-    Batch n is a function of the source, `image_size`, `batch_size`, `seed`, `rank`, `world_size` and n, whatever
-    the number of workers. Each rank has its own share of every epoch. A batch may span two epochs, so that no
-    image is lost. An unreadable image is replaced by the next one in line, with a warning at the 1st, 2nd, 4th, 8th, ...
+    Batch n is a function of the source, `image_size`, `batch_size`, `seed`, `rank`, `world_size` and n,
+    whatever the number of workers. Each rank has its own share of every epoch. A batch may span two epochs,
+    so that no image is lost. An unreadable image is replaced by the next one in line, with a warning at the
+    1st, 2nd, 4th, 8th, ... of them.
 
     Args:
         source: See `dcr.data.sources.open_source`.

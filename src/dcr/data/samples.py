@@ -96,11 +96,11 @@ class ShardedSource(Source):
 
 def _shuffled(samples: Iterable[Sample], rng: np.random.Generator, size: int) -> Iterator[Sample]:
     buffer: list[Sample] = []
-    for sample in samples:
-        if len(buffer) < size:
+    for read, sample in enumerate(samples, start=1):
+        if len(buffer) < min(size, size // 10 + (read + 1) // 2):  # fills while in use: a quick start
             buffer.append(sample)
         else:
-            index = int(rng.integers(size))
+            index = int(rng.integers(len(buffer)))
             yield buffer[index]
             buffer[index] = sample
     for index in rng.permutation(len(buffer)):

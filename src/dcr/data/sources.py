@@ -19,12 +19,15 @@ def open_source(source: str, *, image_size: int) -> Source:
     Args:
         source: One of
 
-            * a folder of images, searched recursively (metadata files beside them are not needed);
+            * a folder of images, with whatever metadata beside them;
             * webdataset archives: a folder of ``*.tar``, one ``.tar``, a glob, a brace pattern such as
-              ``train-{00000..00005}.tar``, or any of these as a URL or ``hf://`` path;
-            * a Hugging Face dataset: a `save_to_disk` folder, a folder of ``.parquet`` files, or a Hub id
-              ``org/name``; of several splits, ``train``;
+              ``train-{00000..00005}.tar``, or one or a pattern of them as a URL or ``hf://`` path;
+            * a Hugging Face dataset: a `save_to_disk` folder, a folder or glob of ``.parquet`` files, or a
+              Hub id ``org/name``; of several splits, ``train``;
             * ``scenes``, the lab's world.
+
+            Folders are searched recursively. Where one holds several kinds, .tar files count before images
+            and images before ``.parquet`` files.
         image_size: Side of the views that the images are for, px; only scenes are drawn to measure.
 
     Raises:
@@ -35,7 +38,7 @@ def open_source(source: str, *, image_size: int) -> Source:
         from dcr.data.scenes import ScenePool
 
         return ScenePool(image_size)
-    if path.is_dir():
+    if source and path.is_dir():
         return _open_folder(source, path)
     if path.is_file():
         return _open_files(source, [path])
@@ -57,9 +60,9 @@ def _open_folder(source: str, folder: Path) -> Source:
         from dcr.data.hub import SavedDataset
 
         return SavedDataset(source, folder)
-    if tars := sorted(folder.glob("*.tar")):
-        return TarFiles(source, tars)
     files = visible_files(folder)
+    if tars := [file for file in files if file.suffix == ".tar"]:
+        return TarFiles(source, tars)
     if images := [file for file in files if file.suffix.lower() in EXTENSIONS]:
         return ImageFolder(source, folder, images)
     if any(file.suffix in {".parquet", ".arrow"} for file in files):
@@ -74,7 +77,7 @@ def _open_files(source: str, files: list[Path]) -> Source:
     if endings == {".parquet"}:
         return _stream(source, "parquet", [str(file.resolve()) for file in files], remote=False)
     raise DcrError(
-        f"The image source '{source}' means files that are not all .tar or all .parquet; name a folder."
+        f"The image source '{source}' means files that are not all .tar or all .parquet; name their folder."
     )
 
 
@@ -97,21 +100,18 @@ def _matches(source: str) -> list[Path]:
     found: set[Path] = set()
     for pattern in expand_braces(source):
         path = Path(pattern).expanduser()
-        files = [
-            file for file in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if file.is_file()
-        ]
+        within = str(path.relative_to(path.anchor))
+        files = [file for file in Path(path.anchor).glob(within) if file.is_file()]
         if not files:
-            raise DcrError(
-                f"No file matches '{pattern}'" + (f" of '{source}'." if pattern != source else ".")
-            )
+            raise DcrError(f"The image source '{source}' has no file that matches '{pattern}'.")
         found.update(files)
     if not found:
-        raise DcrError(f"The pattern '{source}' stands for no file at all; write the smaller number first.")
+        raise DcrError(f"The image source '{source}' stands for no file; write the smaller number first.")
     return sorted(found)
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """Expands ``{a,b}`` and ``{00..12}`` as a shell does, keeping leading zeros; any number of braces."""
+    """Expands ``{a,b}`` and ``{00..12}`` as a shell does, keeping leading zeros; each result once."""
     brace = re.search(r"\{([^{}]*)\}", pattern)
     if brace is None:
         return [pattern]
@@ -121,4 +121,5 @@ def expand_braces(pattern: str) -> list[str]:
     else:
         choices = brace[1].split(",")
     before, after = pattern[: brace.start()], pattern[brace.end() :]
-    return [whole for choice in choices for whole in expand_braces(f"{before}{choice}{after}")]
+    expanded = [whole for choice in choices for whole in expand_braces(f"{before}{choice}{after}")]
+    return list(dict.fromkeys(expanded))

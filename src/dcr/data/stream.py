@@ -44,8 +44,8 @@ class Parcel:
 class WorkerStream(IterableDataset["Parcel | DcrError"]):
     """The batches that one of the loader's workers makes, without end.
 
-    All workers of a rank go along the same line of samples, and each decodes only its own batches of it: so the
-    line does not depend on their number. An error that is meant for the user is the last item: if it were
+    All workers of a rank go along the same line of samples, and each decodes only its own batches of it: so
+    the line does not depend on their number. An error that is meant for the user is the last item: if it were
     raised, torch would wrap it in the worker's stack trace.
     """
 
@@ -74,8 +74,8 @@ class WorkerStream(IterableDataset["Parcel | DcrError"]):
         while True:
             deque(islice(line, max(0, passed - len(ahead))), maxlen=0)
             ahead = ahead[passed:]
-            # A batch always stands for batch_size places in the line, so that passing needs no decoding. Where
-            # an image fails the line is read on, and one that stood in is seen again at its own place.
+            # A batch always stands for batch_size places in the line, so that passing needs no decoding.
+            # Where an image fails the line is read on, and one that stood in is seen again at its own place.
             while missing := self.batch_size - sum(isinstance(view, _Viewed) for view in ahead):
                 ahead += islice(views, missing)
             yield self._parcel(ahead)
@@ -98,8 +98,8 @@ class WorkerStream(IterableDataset["Parcel | DcrError"]):
             if size < self.batch_size:
                 share = f" for rank {self.rank} of {self.world_size}" if self.world_size > 1 else ""
                 raise DcrError(
-                    f"'{self.source.name}' has {size} images{share}, fewer than one batch of {self.batch_size}; "
-                    "give more images or a smaller batch."
+                    f"'{self.source.name}' has {size} images{share}, fewer than a batch of {self.batch_size};"
+                    " give more images or a smaller batch."
                 )
 
     def _viewed(self, line: Iterable[tuple[int, Sample]]) -> Iterator[_Viewed | _Failed]:

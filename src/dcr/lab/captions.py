@@ -38,7 +38,7 @@ _PHRASES: Mapping[str, Mapping[str, str]] = {
 
 
 def caption(
-    scene: Scene, rng: np.random.Generator, detail_rate: float = 0.1, colour_rate: float = 0.6
+    scene: Scene, rng: np.random.Generator, detail_rate: float = 0.15, colour_rate: float = 0.6
 ) -> str:
     """Says of a scene what a caption from the web would: the class always, the rest now and then.
 

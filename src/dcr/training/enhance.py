@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import ProjectConfiguration
+from accelerate import Accelerator, PartialState
+from accelerate.utils import broadcast_object_list
 from safetensors.torch import load_file, save_file
 
 from dcr.conditioning import Projector
@@ -45,15 +46,17 @@ def enhance(config: RunConfig, *, resume: bool = False) -> RunFolder:
         DcrError: If an input is bad, a loss is not finite, or the disk is full.
         Stopped: If SIGINT or SIGTERM came; the state is saved.
     """
-    accelerator = _accelerator(config)
+    bf16 = _use_bf16(config)
     encoder = load_encoder(model_folder(config.encoder))
-    dtype = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
+    dtype = torch.bfloat16 if bf16 else torch.float32
     teacher = StableDiffusion.from_pretrained(model_folder(config.generator), dtype=dtype)
     _check_fit(encoder, teacher, config)
-    run = RunFolder.claim(config, resume=resume)
+    run = _claim(config, resume)
     if run.encoder.exists():
         return run
-    accelerator.project_configuration.set_directories(str(run.root))
+    accelerator = Accelerator(
+        mixed_precision="bf16" if bf16 else "no", log_with="tensorboard", project_dir=str(run.root)
+    )
     accelerator.init_trackers("tensorboard")
     torch.manual_seed(derive_seed(config.seed, "projector"))
     model = ConditionModel(encoder, Projector(encoder.width, teacher.condition_width)).to(accelerator.device)
@@ -79,15 +82,16 @@ def enhance(config: RunConfig, *, resume: bool = False) -> RunFolder:
     return run
 
 
-def _accelerator(config: RunConfig) -> Accelerator:
+def _use_bf16(config: RunConfig) -> bool:
     supported = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and supported)
-    return Accelerator(
-        mixed_precision="bf16" if bf16 else "no",
-        log_with="tensorboard",
-        project_config=ProjectConfiguration(),
-        step_scheduler_with_optimizer=False,
-    )
+    return config.precision == "bf16" or (config.precision == "auto" and supported)
+
+
+def _claim(config: RunConfig, resume: bool) -> RunFolder:
+    """The first process claims the folder and tells the others which one."""
+    root = [str(RunFolder.claim(config, resume=resume).root) if PartialState().is_main_process else ""]
+    broadcast_object_list(root)
+    return RunFolder(Path(root[0]))
 
 
 def _check_fit(encoder: Encoder, teacher: StableDiffusion, config: RunConfig) -> None:

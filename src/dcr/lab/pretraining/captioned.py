@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +60,7 @@ def tokenize(tokenizer: CLIPTokenizer, captions: list[list[str]]) -> Tensor:
     """
     most = max(map(len, captions))
     flat = [texts[k % len(texts)] for texts in captions for k in range(most)]
-    ids = tokenizer(flat, padding="max_length", truncation=True, return_tensors="pt")["input_ids"]
+    ids: Tensor = tokenizer(flat, padding="max_length", truncation=True, return_tensors="pt")["input_ids"]
     return ids.view(len(captions), most, -1)
 
 
@@ -70,7 +72,7 @@ def draw_captions(ids: Tensor, index: Tensor, rng: torch.Generator) -> Tensor:
 def captioned_scenes(count: int, seed: int, size: int) -> CaptionedImages:
     """Renders scenes with sparse captions for the encoder and full ones for the generator."""
     from dcr.lab.captions import caption, full_caption
-    from dcr.lab.scenes import scene_arrays
+    from dcr.lab.drawing import scene_arrays
 
     images, scenes = scene_arrays(count, seed, size)
     rng = np.random.default_rng(seed)
@@ -93,15 +95,24 @@ def captioned_photos(source: str, size: int) -> CaptionedImages:
     """
     from torchvision.transforms import v2
 
-    from datasets import load_dataset
-
     geometry = v2.Compose([v2.Resize(size, antialias=True), v2.CenterCrop(size), v2.PILToTensor()])
     images, captions = [], []
-    tars = f"{source}/*.tar" if Path(source).is_dir() else source
-    for sample in tqdm(load_dataset("webdataset", data_files=tars, split="train", streaming=True), desc="photos"):
+    for sample in tqdm(_samples(source), desc="photos"):
         texts = sample["json"]["captions"] if sample.get("json") else [sample.get("txt")]
         if not texts or not all(texts):
             raise DcrError(f"Sample '{sample['__key__']}' of {source} has no caption (KEY.txt, or captions in KEY.json).")
         images.append(geometry(sample["jpg"].convert("RGB")))
         captions.append([str(text) for text in texts])
     return CaptionedImages(torch.stack(images), captions, captions)
+
+
+def _samples(source: str) -> Iterable[dict[str, Any]]:
+    from datasets import load_dataset
+
+    tars: str | list[str] = source
+    if Path(source).is_dir():
+        tars = sorted(map(str, Path(source).glob("*.tar")))
+    if not tars:
+        raise DcrError(f"{source} holds no tar files: give webdataset tars with captions.")
+    stream: Iterable[dict[str, Any]] = load_dataset("webdataset", data_files=tars, split="train", streaming=True)
+    return stream

@@ -39,7 +39,8 @@ def pretrain_vae(data: CaptionedImages, recipe: VaeRecipe, folder: Path, *, imag
         posterior = vae.encode(pixels).latent_dist
         decoded = vae.decode(posterior.sample(rng)).sample
         kl = posterior.kl().mean() / pixels[0].numel()
-        return functional.l1_loss(decoded, pixels) + functional.mse_loss(decoded, pixels) + KL_WEIGHT * kl
+        loss: Tensor = functional.l1_loss(decoded, pixels) + functional.mse_loss(decoded, pixels) + KL_WEIGHT * kl
+        return loss
 
     checkpoint = folder.with_name(".vae-checkpoint")
     fit(
@@ -159,7 +160,7 @@ def _latent_statistics(vae: AutoencoderKL, data: CaptionedImages, image_size: in
     corner = (data.images.shape[-1] - image_size) // 2
     crops = data.images[:, :, corner : corner + image_size, corner : corner + image_size]
     means, deviations = [], []
-    for chunk in tqdm(crops.split(250), desc="latents"):
+    for chunk in tqdm(torch.split(crops, 250), desc="latents"):
         posterior = vae.encode(chunk.float() / 127.5 - 1).latent_dist
         means.append(posterior.mean * vae.config.scaling_factor)
         deviations.append(posterior.std * vae.config.scaling_factor)

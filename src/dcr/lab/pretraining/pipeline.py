@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from transformers import CLIPTokenizer
 
 from dcr.errors import DcrError
 from dcr.lab.pretraining.captioned import CaptionedImages, captioned_photos, captioned_scenes
 from dcr.lab.pretraining.diffusion import pretrain_denoiser, pretrain_vae
 from dcr.lab.pretraining.encoders import pretrain_encoder
 from dcr.lab.pretraining.recipe import PretrainRecipe
+from dcr.lab.pretraining.tokenizer import learn_tokenizer
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -29,7 +29,8 @@ def pretrain(recipe: PretrainRecipe) -> None:
     """
     _claim(recipe)
     data = _captioned_images(recipe)
-    tokenizer = _tokenizer(data, recipe)
+    texts = [text for several in (*data.captions, *data.full_captions) for text in several]
+    tokenizer = learn_tokenizer(texts, recipe.vocabulary)
     size, seed, output = recipe.image_size, recipe.seed, recipe.output
     for family, encoder in (("clip", recipe.clip), ("siglip", recipe.siglip)):
         if encoder is not None and not (output / family).exists():
@@ -57,15 +58,3 @@ def _captioned_images(recipe: PretrainRecipe) -> CaptionedImages:
     if recipe.data == "scenes":
         return captioned_scenes(recipe.images, recipe.seed, size)
     return captioned_photos(recipe.data, size)
-
-
-def _tokenizer(data: CaptionedImages, recipe: PretrainRecipe) -> CLIPTokenizer:
-    """Learns CLIP's byte-pair encoding from all captions; the empty tokenizer brings the pre-tokenisation."""
-    texts = (captions + full for captions, full in zip(data.captions, data.full_captions, strict=True))
-    untrained = CLIPTokenizer()
-    return untrained.train_new_from_iterator(texts, vocab_size=recipe.vocabulary)
-
-
-def folders(output: Path) -> list[Path]:
-    """Lists the finished model folders of an output folder."""
-    return [output / name for name in ("clip", "siglip", "stable-diffusion") if (output / name).exists()]

@@ -22,7 +22,7 @@ class EncoderRecipe(_Frozen):
     """Layers of the vision tower."""
     text_layers: int = 2
     """Layers of the text tower."""
-    context_length: int = 24
+    context_length: int = 32
     """Tokens per caption, padded."""
     projection: int = 64
     """Width of the joint space (CLIP; SigLIP's is its hidden width)."""
@@ -81,10 +81,10 @@ class PretrainRecipe(_Frozen):
     """Side of the images (px)."""
     crop_margin: int = 0
     """Images are kept this much larger (px) and cropped at random; 0 where the images never run out."""
-    images: int = 60_000
+    images: int = 50_000
     """Scenes in the pool (photos: all there are)."""
-    vocabulary: int = 700
-    """Tokens of the tokenizer."""
+    vocabulary: int = 1000
+    """Tokens of the tokenizer, at most."""
     clip: EncoderRecipe | None = EncoderRecipe()
     """The CLIP encoder; none to leave it out."""
     siglip: EncoderRecipe | None = EncoderRecipe()
