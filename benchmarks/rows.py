@@ -216,9 +216,10 @@ def report(
 ) -> None:
     """Checks that all methods agree and prints a Markdown table."""
     measured, expected = found["full grid"]
+    millions = measured["unet_parameters"] / 1e6
     print(
         f"batch {arguments.batch_size}, {arguments.image_size} px, R = {arguments.rows}, "
-        f"{measured['threads']:.0f} threads, float32, UNet {measured['unet_parameters'] / 1e6:.1f} M parameters\n"
+        f"{measured['threads']:.0f} threads, float32, UNet {millions:.1f} M parameters\n"
     )
     print("| | s / step | ratio | peak MiB | above loaded | ratio | loss diff. | gradient diff. |")
     print("|---|---|---|---|---|---|---|---|")

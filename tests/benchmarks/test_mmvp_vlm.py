@@ -12,7 +12,12 @@ from dcr.benchmarks.patterns import PATTERNS
 from dcr.encoders import Encoder
 from tests.benchmarks.folders import RED, write_pair_folder
 
-RIGHT, SWAPPED, ALWAYS_FIRST, ALWAYS_SECOND = ("red", "green"), ("green", "red"), ("red", "red"), ("green", "green")
+RIGHT, SWAPPED, ALWAYS_FIRST, ALWAYS_SECOND = (
+    ("red", "green"),
+    ("green", "red"),
+    ("red", "red"),
+    ("green", "green"),
+)
 
 
 def test_135_pairs_with_known_similarity(encoder: Encoder, tmp_path: Path) -> None:

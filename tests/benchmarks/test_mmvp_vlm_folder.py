@@ -41,7 +41,9 @@ def test_words_name_patterns() -> None:
 
 def test_wrong_order_raises(tmp_path: Path) -> None:
     types = [TYPES[1], TYPES[0], *TYPES[2:]]
-    with pytest.raises(DcrError, match=r"\(1, 2\) is of type 'Presence'.*belongs to 'Orientation and Direction'"):
+    with pytest.raises(
+        DcrError, match=r"\(1, 2\) is of type 'Presence'.*belongs to 'Orientation and Direction'"
+    ):
         read_pairs(write_pair_folder(tmp_path, SAID, types=types))
 
 
@@ -65,7 +67,10 @@ def changed(**changes: tuple[int, object]) -> list[list[object]]:
         (changed(id=(3, "x")), "line 5: expected id, type and statement"),
         (changed(statement=(0, " ")), "line 2: expected id, type and statement"),
         (changed(type=(5, "Smell")), "unknown type 'Smell'; the types are: Orientation and Direction,"),
-        (changed(id=(35, 360)), r"Image .*Camera_Perspective/360.jpg is missing; .* has Camera_Perspective/,"),
+        (
+            changed(id=(35, 360)),
+            r"Image .*Camera_Perspective/360.jpg is missing; .* has Camera_Perspective/,",
+        ),
     ],
 )
 def test_bad_tables_are_named(tmp_path: Path, table: list[list[object]], message: str) -> None:
@@ -79,7 +84,9 @@ def test_missing_header_is_named(tmp_path: Path) -> None:
     write_pair_folder(tmp_path, SAID)
     table = tmp_path / "Questions.csv"
     table.write_text("\n".join(table.read_text().splitlines()[1:]))
-    with pytest.raises(DcrError, match="has no header: its first line should be 'Question ID,Type,Statement'"):
+    with pytest.raises(
+        DcrError, match="has no header: its first line should be 'Question ID,Type,Statement'"
+    ):
         read_pairs(tmp_path)
 
 
@@ -98,5 +105,7 @@ def test_bad_layouts_say_what_is_there_and_what_is_expected(tmp_path: Path) -> N
     with pytest.raises(DcrError, match=r"it needs Questions.csv .*; it has MLLM_VLM Images/, questions.txt"):
         read_pairs(tmp_path)
     shutil.rmtree(tmp_path / "MLLM_VLM Images")
-    with pytest.raises(DcrError, match="'MLLM_VLM Images', 'MLLM_VLM_Images', 'MMVP_VLM_Images'; it has questions.txt"):
+    with pytest.raises(
+        DcrError, match="'MLLM_VLM Images', 'MLLM_VLM_Images', 'MMVP_VLM_Images'; it has questions.txt"
+    ):
         read_pairs(tmp_path)

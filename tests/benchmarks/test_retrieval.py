@@ -61,7 +61,9 @@ def test_folder_with_several_captions(encoder: Encoder, tmp_path: Path) -> None:
     ]
     rows[0] = (COLOURS[0], {"caption": exact[0]})
     rows[1] = (COLOURS[1], {"text": exact[1]})
-    scores = retrieval.evaluate(encoder, captioned_folder(write_captioned_folder(tmp_path, rows)), batch_size=5)
+    scores = retrieval.evaluate(
+        encoder, captioned_folder(write_captioned_folder(tmp_path, rows)), batch_size=5
+    )
     assert [scores.metrics[f"image to text R@{k}"].value for k in (1, 5, 10)] == [100, 100, 100]
     metric = scores.metrics["text to image R@1"]
     assert (metric.count, metric.n) == (12 + 1, 22)
@@ -75,7 +77,9 @@ def test_compare(encoder: Encoder, tmp_path: Path) -> None:
     good, poor = (
         retrieval.evaluate(
             encoder,
-            captioned_folder(write_captioned_folder(tmp_path / name, list(zip(COLOURS, captions, strict=True)))),
+            captioned_folder(
+                write_captioned_folder(tmp_path / name, list(zip(COLOURS, captions, strict=True)))
+            ),
         )
         for name, captions in (("good", exact), ("poor", swapped))
     )

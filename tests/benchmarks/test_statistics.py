@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -18,6 +18,7 @@ from dcr.benchmarks.statistics import (
 )
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
 def test_wilson_is_scipys(count_and_n: tuple[int, int], confidence: float) -> None:
     count, n = count_and_n
@@ -35,7 +36,9 @@ def test_percent_gives_the_published_table() -> None:
     rows["13.3 33.3 33.3 26.7 6.7 73.3 46.7 20.0 46.7"] = "2 5 5 4 1 11 7 3 7"
     for printed, counts in rows.items():
         assert " ".join(f"{percent(int(count), 15):.1f}" for count in counts.split()) == printed
-    assert [f"{percent(count, 135):.1f}" for count in (26, 35, 43, 44, 45)] == "19.3 25.9 31.9 32.6 33.3".split()
+    assert [
+        f"{percent(count, 135):.1f}" for count in (26, 35, 43, 44, 45)
+    ] == "19.3 25.9 31.9 32.6 33.3".split()
 
 
 def test_mcnemar_by_hand() -> None:

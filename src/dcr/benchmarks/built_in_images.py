@@ -12,7 +12,6 @@ from PIL import Image
 
 from dcr.benchmarks.image_folder import LabelledImages, class_folder
 from dcr.benchmarks.results import fingerprint
-from dcr.files import atomic_folder
 from dcr.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -67,10 +66,7 @@ def lab_pairs() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "dcr" / "lab" / f"pairs-{PAIRS_PER_PATTERN}-{world}"
     if not folder.is_dir():
-        with atomic_folder(folder) as partial:
-            pairs.write_pairs(
-                partial, pairs_per_pattern=PAIRS_PER_PATTERN, seed=derive_seed("benchmark pairs")
-            )
+        pairs.write_pairs(folder, pairs_per_pattern=PAIRS_PER_PATTERN, seed=derive_seed("benchmark pairs"))
     return folder
 
 

@@ -58,7 +58,7 @@ def caption(
 
 
 def full_caption(scene: Scene) -> str:
-    """Names every attribute of a scene, in at most 36 lower-case words."""
+    """Names every attribute of a scene, in at most 38 lower-case words."""
     return _sentence(scene, ATTRIBUTES.keys())
 
 

@@ -40,6 +40,8 @@ PATTERN_ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Which attributes of a scene make up each of the nine patterns; a pattern's pairs take turns among them."""
 
 IMAGES = "MLLM_VLM Images"
+VISIBLE_CHANGE = 40
+VISIBLE_PIXELS = 8
 
 
 def write_pairs(folder: Path, *, pairs_per_pattern: int = 15, seed: int = 0) -> None:
@@ -80,12 +82,19 @@ def write_pairs(folder: Path, *, pairs_per_pattern: int = 15, seed: int = 0) -> 
 def sample_pair(attribute: str, rng: np.random.Generator) -> tuple[Scene, Scene]:
     """Draws two scenes that are equal in everything but one attribute, and the jitter that no caption names.
 
-    Where the attribute is the text, both scenes have one.
+    Where the attribute is the text, both scenes have one. Pairs whose difference is too small to be seen are
+    drawn again.
     """
     values = ATTRIBUTES[attribute][1:] if attribute == "text" else ATTRIBUTES[attribute]
     while True:
         scene = sample_scene(rng)
         first, second = (values[index] for index in rng.permutation(len(values))[:2])
         pair = replace(scene, **{attribute: first}), replace(rejitter(scene, rng), **{attribute: second})
-        if all(possible(one.position, one.relation) for one in pair):
+        if all(possible(one.position, one.relation) for one in pair) and _visible(*pair):
             return pair
+
+
+def _visible(first: Scene, second: Scene) -> bool:
+    """Says whether a person could tell the two apart: a few far-away objects are too small for their fill."""
+    difference = np.abs(render(first).astype(int) - render(second)).max(axis=2)
+    return int((difference > VISIBLE_CHANGE).sum()) >= VISIBLE_PIXELS
