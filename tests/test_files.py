@@ -49,4 +49,6 @@ def test_json_that_cannot_be_written_names_the_file(tmp_path: Path) -> None:
 
 
 def test_other_write_errors_keep_their_reason() -> None:
-    assert "Permission denied" in str(write_error(Path("x"), PermissionError(errno.EACCES, "Permission denied")))
+    assert "Permission denied" in str(
+        write_error(Path("x"), PermissionError(errno.EACCES, "Permission denied"))
+    )

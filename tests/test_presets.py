@@ -21,7 +21,11 @@ def test_folders_and_hub_ids_pass_through(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("lab-clipp", "did you mean 'lab-clip'"), ("./missing/folder", "does not exist"), ("/a/b", "does not exist")],
+    [
+        ("lab-clipp", "did you mean 'lab-clip'"),
+        ("./missing/folder", "does not exist"),
+        ("/a/b", "does not exist"),
+    ],
 )
 def test_other_names_are_refused(name: str, message: str) -> None:
     with pytest.raises(DcrError, match=message):

@@ -147,7 +147,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DcrError(f"Cannot read the config file {path}: {error.strerror}.") from error
     except yaml.YAMLError as error:
-        raise DcrError(f"The config file {path} is not valid YAML: {' '.join(str(error).split())}.") from error
+        raise DcrError(
+            f"The config file {path} is not valid YAML: {' '.join(str(error).split())}."
+        ) from error
     if not isinstance(values, dict):
         raise DcrError(f"The config file {path} must hold keys and values, such as 'batch_size: 16'.")
     return values
@@ -181,5 +183,7 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        merged[key] = (
+            _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        )
     return merged

@@ -56,5 +56,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def write_error(path: Path, error: OSError) -> DcrError:
     """Builds the error for a failed write, naming a full disk as such."""
     if error.errno == errno.ENOSPC:
-        return DcrError(f"No space left on the disk of {path}: free some and run the same command with --resume.")
+        return DcrError(
+            f"No space left on the disk of {path}: free some and run the same command with --resume."
+        )
     return DcrError(f"Cannot write {path}: {error.strerror or error}.")

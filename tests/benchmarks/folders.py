@@ -35,7 +35,7 @@ def write_pair_folder(
     images: str = "MLLM_VLM Images",
     colours: tuple[Colour, Colour] = (RED, GREEN),
 ) -> Path:
-    """Writes pairs of a red and a green image in the layout of MMVP-VLM; ``("red", "green")`` is a right pair."""
+    """Writes pairs of a red and a green image, like MMVP-VLM; ``("red", "green")`` is a right pair."""
     rows = []
     for index, statements in enumerate(said):
         kind = types[index // (len(said) // len(PATTERNS))]

@@ -29,7 +29,7 @@ def test_fingerprint_follows_the_content_not_the_place(tmp_path: Path) -> None:
 
 
 def test_bad_class_folders(tmp_path: Path) -> None:
-    with pytest.raises(DcrError, match="There is no folder .*/nowhere"):
+    with pytest.raises(DcrError, match=r"There is no folder .*/nowhere"):
         class_folder(tmp_path / "nowhere")
     with pytest.raises(DcrError, match="at least two; it has nothing"):
         class_folder(tmp_path)

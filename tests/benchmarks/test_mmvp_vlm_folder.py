@@ -98,7 +98,7 @@ def test_a_table_in_another_encoding_is_named(tmp_path: Path) -> None:
 
 
 def test_bad_layouts_say_what_is_there_and_what_is_expected(tmp_path: Path) -> None:
-    with pytest.raises(DcrError, match="There is no folder .*nowhere: MMVP-VLM needs Questions.csv"):
+    with pytest.raises(DcrError, match=r"There is no folder .*nowhere: MMVP-VLM needs Questions.csv"):
         read_pairs(tmp_path / "nowhere")
     write_pair_folder(tmp_path, SAID)
     (tmp_path / "Questions.csv").rename(tmp_path / "questions.txt")
@@ -106,6 +106,6 @@ def test_bad_layouts_say_what_is_there_and_what_is_expected(tmp_path: Path) -> N
         read_pairs(tmp_path)
     shutil.rmtree(tmp_path / "MLLM_VLM Images")
     with pytest.raises(
-        DcrError, match="'MLLM_VLM Images', 'MLLM_VLM_Images', 'MMVP_VLM_Images'; it has questions.txt"
+        DcrError, match=r"'MLLM_VLM Images', 'MLLM_VLM_Images', 'MMVP_VLM_Images'; it has questions.txt"
     ):
         read_pairs(tmp_path)

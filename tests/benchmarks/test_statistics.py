@@ -36,9 +36,13 @@ def test_percent_gives_the_published_table() -> None:
     rows["13.3 33.3 33.3 26.7 6.7 73.3 46.7 20.0 46.7"] = "2 5 5 4 1 11 7 3 7"
     for printed, counts in rows.items():
         assert " ".join(f"{percent(int(count), 15):.1f}" for count in counts.split()) == printed
-    assert [
-        f"{percent(count, 135):.1f}" for count in (26, 35, 43, 44, 45)
-    ] == "19.3 25.9 31.9 32.6 33.3".split()
+    assert [f"{percent(count, 135):.1f}" for count in (26, 35, 43, 44, 45)] == [
+        "19.3",
+        "25.9",
+        "31.9",
+        "32.6",
+        "33.3",
+    ]
 
 
 def test_mcnemar_by_hand() -> None:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from dcr.benchmarks import built_in_images
 from dcr.benchmarks.features import image_features, text_features
+from dcr.benchmarks.image_folder import class_folder
 from dcr.benchmarks.patterns import PATTERNS
 from dcr.benchmarks.results import Scores
 from dcr.benchmarks.suite import compare, evaluate_lab, open_benchmark
@@ -21,9 +22,10 @@ from tests.tiny_encoders import tiny_clip
 
 
 def text_of(table: Table) -> str:
-    console = Console(width=120, record=True, file=Path("/dev/null").open("w"))
-    console.print(table)
-    return console.export_text()
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
 
 
 @pytest.fixture(scope="module")
@@ -103,16 +105,10 @@ def test_bad_data_show_without_an_encoder(name: str, data: str, message: str) ->
 
 def test_batch_size_changes_nothing(encoder: Encoder, tmp_path: Path) -> None:
     folder = write_class_folder(tmp_path, {"red": [(v, 0, 0) for v in range(9)], "blue": [(0, 0, 9)]})
-    images = [image for image in open_images(folder)]
+    images = list(class_folder(folder).images)
     one, all_ = (image_features(encoder, images, batch_size=size) for size in (1, 64))
     assert one.shape == (10, 3) and one.equal(all_)
     assert image_features(encoder, iter(images), batch_size=3).equal(all_)
-
-
-def open_images(folder: Path) -> list[object]:
-    from dcr.benchmarks.image_folder import class_folder
-
-    return list(class_folder(folder).images)
 
 
 def test_an_encoder_without_text_tower_is_named() -> None:

@@ -98,15 +98,23 @@ def test_sigterm_saves_and_resume_finishes(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(
-    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert message in sentence(["enhance", *arguments], capsys)
 
 
 def test_changed_config_on_resume_names_the_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(default_config().model_dump(mode="json", exclude={"output"})))
-    said = sentence(["enhance", "--output", str(tmp_path), "--resume", "--seed", "9", "--batch-size", "4"], capsys)
+    (tmp_path / "config.yaml").write_text(
+        yaml.safe_dump(default_config().model_dump(mode="json", exclude={"output"}))
+    )
+    said = sentence(
+        ["enhance", "--output", str(tmp_path), "--resume", "--seed", "9", "--batch-size", "4"], capsys
+    )
     assert "(seed, batch_size)" in said
 
 

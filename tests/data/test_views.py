@@ -67,6 +67,6 @@ def test_the_positive_is_the_same_crop_changed_a_little() -> None:
 def test_the_jitter_is_as_strong_as_it_says() -> None:
     """Grey stays grey under saturation and hue, so brightness and contrast alone move its mean."""
     grey = Image.new("RGB", (20, 20), (128, 128, 128))
-    means = [float(Views(16)(grey, seed)[1].mean()) * 255 for seed in range(200)]
+    means = [float(Views(16)(grey, seed)[1].mean()) * 255 for seed in range(120)]
     assert 128 * 0.9 - 2 <= min(means) < 128 * 0.92
     assert 128 * 1.08 < max(means) <= 128 * 1.1 + 2

@@ -36,8 +36,13 @@ def test_run_folder_is_complete(finished: RunFolder) -> None:
     names = {path.name for path in finished.root.iterdir()}
     assert names >= {"config.yaml", "metrics.jsonl", "tensorboard", "checkpoints", "encoder", "adapter"}
     assert "projector.safetensors" in names
-    assert {path.name for path in finished.adapter.iterdir()} >= {"adapter_config.json", "adapter_model.safetensors"}
-    assert [entry[:2] for entry in metrics(finished)] == [(s, n) for s in ("stage1", "stage2") for n in (1, 2, 3)]
+    assert {path.name for path in finished.adapter.iterdir()} >= {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }
+    assert [entry[:2] for entry in metrics(finished)] == [
+        (s, n) for s in ("stage1", "stage2") for n in (1, 2, 3)
+    ]
     assert list((finished.root / "tensorboard").rglob("events.*"))
 
 
@@ -70,7 +75,12 @@ def test_rows_change_nothing_but_rounding(
 
 @pytest.mark.parametrize(("stage", "step"), [("stage1", 1), ("stage1", 3), ("stage2", 2)])
 def test_interrupted_and_resumed_equals_uninterrupted(
-    finished: RunFolder, parts: dict[str, str], tmp_path: Path, stage: str, step: int, monkeypatch: pytest.MonkeyPatch
+    finished: RunFolder,
+    parts: dict[str, str],
+    tmp_path: Path,
+    stage: str,
+    step: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ctrl-C after any update, also one without a checkpoint of its own."""
     config = tiny_config(parts, tmp_path / "run")

@@ -12,7 +12,7 @@ from dcr.benchmarks.statistics import McNemar, PairedTest
 from dcr.benchmarks.suite import compare
 
 _TITLES = {
-    "mmvp-vlm": "MMVP-VLM (P-ability), percent of pairs",
+    "mmvp-vlm": "MMVP-VLM, percent of pairs (P-ability)",
     "clustering": "Clustering (D-ability)",
     "retrieval": "Image-text retrieval, percent of queries",
     "zero-shot": "Zero-shot classification, percent of images",
@@ -25,10 +25,10 @@ def scores_table(scores: Scores, title: str) -> Table:
 
     Args:
         scores: What was measured.
-        title: What is above the table, e.g. encoder and data.
+        title: Encoder and data.
     """
-    table = _table(title, "count", "value", "95 % interval")
-    table.add_row(f"[bold]{_TITLES[scores.benchmark]}, {scores.n} {scores.item}")
+    heading = f"{_TITLES[scores.benchmark]}, {scores.n} {scores.item}\n{title}"
+    table = _table(heading, "count", "value", "95 % interval")
     for name, metric in scores.metrics.items():
         count = "" if metric.count is None else f"{metric.count}/{metric.n}"
         spread = "" if metric.std is None else f" ± {metric.std:.3f}"

@@ -86,5 +86,3 @@ def _base_values(arguments: Sequence[str]) -> dict[str, Any]:
         values |= read_yaml(Path(found.config))
     chosen = {"method": found.method, "generator": found.generator}
     return values | {key: value for key, value in chosen.items() if value}
-
-

@@ -138,13 +138,14 @@ def _opponents(path: Path, jobs: list[_Job]) -> list[Result]:
 
 
 def _show(result: Result, path: Path) -> None:
-    from rich import print
+    from rich.console import Console
     from rich.markup import escape
 
     from dcr.benchmarks.tables import scores_table
 
-    print(scores_table(result.scores, escape(f"{result.encoder} on {result.dataset}")))
-    print(f"Written to {escape(str(path))}\n")
+    console = Console()
+    console.print(scores_table(result.scores, escape(f"{result.encoder} on {result.dataset}")))
+    console.print(f"Written to {escape(str(path))}\n", soft_wrap=True, highlight=False)
 
 
 def _show_comparison(path: Path, candidates: list[Result], results: list[Result]) -> None:

@@ -51,7 +51,7 @@ def caption(
     Returns:
         A few lower-case words without punctuation.
     """
-    rates = {name: detail_rate for name in ATTRIBUTES} | {"colour": colour_rate}
+    rates = dict.fromkeys(ATTRIBUTES, detail_rate) | {"colour": colour_rate}
     named = {name for name, rate in rates.items() if rng.random() < rate}
     prefix = "a photo of " if rng.random() < 0.5 else ""
     return prefix + _sentence(scene, named)

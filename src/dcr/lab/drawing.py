@@ -21,7 +21,9 @@ _SUPERSAMPLING = 4
 _EXTENT = 32.0
 _MARGIN = 1.5
 _GAP = 1.0
-_BALL_RADIUS = 2.1
+_BALL_RADIUS = 1.9
+_BALL_GAP = 0.4
+_BALL_ROOM = 1.0
 _SHADOW = 1.75
 _GLYPH_MARGIN = 2
 
@@ -39,10 +41,13 @@ _BACKGROUNDS: Mapping[str, tuple[int, int, int]] = {
     "grey": (140, 140, 140),
     "pink": (250, 165, 195),
     "cyan": (105, 200, 215),
-    "brown": (95, 60, 35),
+    "brown": (112, 70, 38),
     "beige": (225, 200, 155),
 }
-_SIZES: Mapping[str, tuple[float, float, float, float]] = {"near": (16, 11, 10.5, 10.5), "far": (9, 7.5, 7.5, 7.5)}
+_SIZES: Mapping[str, tuple[float, float, float, float]] = {
+    "near": (17, 11, 11, 11),
+    "far": (9.5, 7.5, 7.5, 7.5),
+}
 _PLACES: Mapping[str, tuple[Point, ...]] = {
     "one": ((0, 0),),
     "two": ((-0.5, 0), (0.5, 0)),
@@ -85,7 +90,14 @@ def render(scene: Scene, size: int = 32) -> Pixels:
         shadow = np.zeros_like(body)
         shadow[shift:, shift:] = body[:-shift, :-shift]
         _paint(picture, shadow, background * 0.45)
-    _paint(picture, body, np.add(_COLOURS[scene.colour], scene.tint))
+    colour = np.add(_COLOURS[scene.colour], scene.tint)
+    _paint(picture, body, colour)
+    if scene.state == "striped":
+        _paint(
+            picture,
+            _stripes(body, object_size, centre),
+            0.35 * colour + (0.65 * 255 if colour.mean() < 110 else 0.0),
+        )
     if scene.feature == "frame" or scene.relation != "none" or scene.text != "none":
         _paint(picture, _inked(scene, centre, half, size), ink)
     return np.rint(picture.clip(0, 255)).astype(np.uint8)
@@ -120,13 +132,13 @@ def _layout(scene: Scene) -> tuple[float, Point, Point]:
     places = _PLACES[scene.count]
     size = _SIZES[scene.distance][len(places) - 1] * scene.scale
     half_x, half_y = (size / 2 + (size + _GAP) * max(place[axis] for place in places) for axis in (0, 1))
-    x, y = _DIRECTIONS.get(scene.position, (0, 0))
     middle = _EXTENT / 2
-    centre = (
-        middle + x * (middle - _MARGIN - half_x) + scene.offset[0],
-        middle + y * (middle - _MARGIN - half_y) + scene.offset[1],
+    side, ball = _DIRECTIONS.get(scene.position, (0, 0)), _DIRECTIONS.get(scene.relation, (0, 0))
+    x, y = (
+        middle + (at * (middle - _MARGIN - half) if at else -_BALL_ROOM * beside) + shift
+        for at, beside, half, shift in zip(side, ball, (half_x, half_y), scene.offset, strict=True)
     )
-    return size, centre, (half_x, half_y)
+    return size, (x, y), (half_x, half_y)
 
 
 def _body(scene: Scene, object_size: float, centre: Point, size: int) -> Mask:
@@ -142,15 +154,16 @@ def _body(scene: Scene, object_size: float, centre: Point, size: int) -> Mask:
             if points is not None:
                 draw.polygon(((middle + points * (object_size / 2)) * unit).ravel().tolist(), fill=fill)
     body = np.asarray(canvas) > 0
-    if scene.state == "filled":
+    if scene.state != "outlined":
         return body
-    stroke = max(1, round(max(1.0, object_size / 10) * unit))
-    contour = body & ~_eroded(body, stroke)
-    if scene.state == "outlined":
-        return contour
+    return body & ~_eroded(body, max(1, round(max(1.0, object_size / 10) * unit)))
+
+
+def _stripes(body: Mask, object_size: float, centre: Point) -> Mask:
+    unit = len(body) / _EXTENT
     period = max(2.5, object_size / 5) * unit
-    rows = (np.arange(len(body)) - centre[1] * unit) % period < period / 2
-    return contour | (body & rows[:, None])
+    rows: Mask = (np.arange(len(body)) - centre[1] * unit) % period < period / 2
+    return body & rows[:, None]
 
 
 def _turned(points: Points, scene: Scene) -> Points:
@@ -160,7 +173,7 @@ def _turned(points: Points, scene: Scene) -> Points:
     turned = points @ np.array([[cosine, sine], [-sine, cosine]])
     if scene.view == "slanted":
         x, y = turned[:, 0], turned[:, 1]
-        return np.stack([0.7 * x, y * (0.75 + 0.4 * x)], axis=1)
+        return np.stack([0.7 * x, y * (0.7 + 0.4 * x)], axis=1)
     return turned
 
 
@@ -171,7 +184,11 @@ def _cut(scene: Scene, object_size: float) -> Points:
         return middle + CIRCLE * max(0.28, 2.6 / object_size)
     half_gap = max(0.14, 1.6 / object_size)
     slope = 0.4
-    return middle + np.array([[-1.2, -slope], [1.2, slope]])[[0, 1, 1, 0]] + half_gap * np.array([[0, -1], [0, -1], [0, 1], [0, 1]])
+    return (
+        middle
+        + np.array([[-1.2, -slope], [1.2, slope]])[[0, 1, 1, 0]]
+        + half_gap * np.array([[0, -1], [0, -1], [0, 1], [0, 1]])
+    )
 
 
 def _eroded(body: Mask, radius: int) -> Mask:
@@ -210,7 +227,7 @@ def _ball(scene: Scene, centre: Point, half: Point) -> Point | None:
     if scene.relation == "none":
         return None
     x, y = _DIRECTIONS[scene.relation]
-    away = _BALL_RADIUS + _GAP / 2
+    away = _BALL_RADIUS + _BALL_GAP
     return centre[0] + x * (half[0] + away), centre[1] + y * (half[1] + away)
 
 

@@ -35,7 +35,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "colour": ("red", "green", "blue", "yellow", "purple", "orange", "white", "black"),
         "background": ("grey", "pink", "cyan", "brown", "beige"),
         "structure": ("whole", "split", "hole"),
-        "text": ("none", "a", "e", "k", "x", "2", "4", "7", "8"),
+        "text": ("none", "e", "k", "u", "x", "2", "4", "7", "8"),
         "distance": ("near", "far"),
         "view": ("front", "slanted"),
     }
@@ -79,9 +79,9 @@ class Scene:
     Attributes:
         angle: Tilt away from the exact facing, degrees in [-6, 6].
         offset: Shift (right, down) of the objects, px at 32 px, each in [-0.5, 0.5].
-        scale: Factor on the size of the objects, in [0.95, 1.05].
+        scale: Factor on the size of the objects, in [0.97, 1.03].
         tint: Shift of the object's red, green and blue, in [-12, 12] of 255.
-        background_tint: Shift of the background's red, green and blue, in [-12, 12] of 255.
+        background_tint: Shift of the background's red, green and blue, in [-8, 8] of 255.
         corner: The corner, 0 to 3, that a letter takes where several are equally free.
     """
 
@@ -152,7 +152,7 @@ def _jitter(rng: np.random.Generator) -> dict[str, float | tuple[float, ...]]:
     return {
         "angle": 6.0 * unit[0],
         "offset": (0.5 * unit[1], 0.5 * unit[2]),
-        "scale": 1.0 + 0.05 * unit[3],
+        "scale": 1.0 + 0.03 * unit[3],
         "tint": tuple(12.0 * value for value in unit[4:7]),
-        "background_tint": tuple(12.0 * value for value in unit[7:10]),
+        "background_tint": tuple(8.0 * value for value in unit[7:10]),
     }

@@ -47,7 +47,9 @@ def save_checkpoint(
         for name, value in values.items()
     }
     with atomic_folder(folder) as partial:
-        save_file({name: p.detach().cpu().contiguous() for name, p in parameters.items()}, partial / MODEL_FILE)
+        save_file(
+            {name: p.detach().cpu().contiguous() for name, p in parameters.items()}, partial / MODEL_FILE
+        )
         save_file(moments, partial / OPTIMIZER_FILE)
         write_json(partial / STATE_FILE, {**state, "param_groups": saved["param_groups"]})
 
@@ -73,7 +75,9 @@ def load_checkpoint(
         state = json.loads((folder / STATE_FILE).read_text())
         moments = load_file(folder / OPTIMIZER_FILE)
     except (OSError, ValueError, SafetensorError) as error:
-        raise DcrError(f"The checkpoint {folder} is damaged ({error}): delete it to resume from an earlier one.") from error
+        raise DcrError(
+            f"The checkpoint {folder} is damaged ({error}): delete it to resume from an earlier one."
+        ) from error
     optimizer_state: dict[int, dict[str, Tensor]] = {}
     for key, value in moments.items():
         index, name = key.split(".", 1)
@@ -91,7 +95,9 @@ def load_parameters(folder: Path, parameters: Mapping[str, nn.Parameter]) -> Non
     try:
         tensors = load_file(folder / MODEL_FILE)
     except (OSError, SafetensorError) as error:
-        raise DcrError(f"The checkpoint {folder} is damaged ({error}): delete it to resume from an earlier one.") from error
+        raise DcrError(
+            f"The checkpoint {folder} is damaged ({error}): delete it to resume from an earlier one."
+        ) from error
     for name in sorted(set(tensors) ^ set(parameters)):
         raise DcrError(f"The checkpoint {folder} does not fit this run: '{name}' is in only one of them.")
     with torch.no_grad():

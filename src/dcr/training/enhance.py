@@ -63,7 +63,13 @@ def enhance(config: RunConfig, *, resume: bool = False) -> RunFolder:
     teacher.to(accelerator.device)
     with StopRequest() as stop:
         stage_loop = partial(
-            _stage_loop, config=config, model=model, teacher=teacher, accelerator=accelerator, run=run, stop=stop
+            _stage_loop,
+            config=config,
+            model=model,
+            teacher=teacher,
+            accelerator=accelerator,
+            run=run,
+            stop=stop,
         )
         if not run.projector.exists():
             model.train_only("projector")

@@ -42,7 +42,9 @@ class RunFolder:
         run = cls(config.output or _free_folder(Path("runs"), config))
         if run.config.exists():
             if not resume:
-                raise DcrError(f"{run.root} holds a run already: add --resume to go on, or give another --output.")
+                raise DcrError(
+                    f"{run.root} holds a run already: add --resume to go on, or give another --output."
+                )
             old = parse_config(read_yaml(run.config), str(run.config))
             if changed := changed_keys(old, config):
                 raise DcrError(

@@ -71,7 +71,9 @@ def test_another_recipe_in_the_same_folder_is_refused(models: Path) -> None:
         pretrain(recipe(models, seed=1))
 
 
-def test_fit_goes_on_after_a_kill_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fit_goes_on_after_a_kill_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(fit_module, "CHECKPOINT_EVERY", 2)
 
     def train(checkpoint: Path, dies_at: int | None) -> torch.nn.Linear:
@@ -108,7 +110,7 @@ def test_draw_crops_and_scales() -> None:
     index, pixels = data.draw(8, 32, torch.Generator().manual_seed(0))
     assert index.shape == (8,)
     assert pixels.shape == (8, 3, 32, 32)
-    assert 0 <= pixels.min() and pixels.max() <= 1
+    assert pixels.min() >= 0 and pixels.max() <= 1
 
 
 def write_tar(path: Path, captions: dict[str, list[str] | str | None]) -> None:

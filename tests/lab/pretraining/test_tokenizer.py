@@ -14,7 +14,13 @@ def test_same_texts_same_tokenizer() -> None:
 
 def test_frequent_words_become_tokens() -> None:
     tokenizer = learn_tokenizer(TEXTS, 600)
-    assert tokenizer.tokenize("A photo of two FISH") == ["a</w>", "photo</w>", "of</w>", "two</w>", "fish</w>"]
+    assert tokenizer.tokenize("A photo of two FISH") == [
+        "a</w>",
+        "photo</w>",
+        "of</w>",
+        "two</w>",
+        "fish</w>",
+    ]
 
 
 def test_first_merge_is_the_most_frequent_pair() -> None:

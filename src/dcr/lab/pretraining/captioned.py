@@ -48,7 +48,9 @@ class CaptionedImages:
         margin = pixels.shape[-1] - size
         if margin:
             corners = torch.randint(margin + 1, (count, 2), generator=rng).tolist()
-            pixels = torch.stack([p[:, y : y + size, x : x + size] for p, (y, x) in zip(pixels, corners, strict=True)])
+            pixels = torch.stack(
+                [p[:, y : y + size, x : x + size] for p, (y, x) in zip(pixels, corners, strict=True)]
+            )
         return index, pixels.float() / 255
 
 
@@ -100,7 +102,9 @@ def captioned_photos(source: str, size: int) -> CaptionedImages:
     for sample in tqdm(_samples(source), desc="photos"):
         texts = sample["json"]["captions"] if sample.get("json") else [sample.get("txt")]
         if not texts or not all(texts):
-            raise DcrError(f"Sample '{sample['__key__']}' of {source} has no caption (KEY.txt, or captions in KEY.json).")
+            raise DcrError(
+                f"Sample '{sample['__key__']}' of {source} has no caption (KEY.txt, or captions in KEY.json)."
+            )
         images.append(geometry(sample["jpg"].convert("RGB")))
         captions.append([str(text) for text in texts])
     return CaptionedImages(torch.stack(images), captions, captions)
@@ -114,5 +118,7 @@ def _samples(source: str) -> Iterable[dict[str, Any]]:
         tars = sorted(map(str, Path(source).glob("*.tar")))
     if not tars:
         raise DcrError(f"{source} holds no tar files: give webdataset tars with captions.")
-    stream: Iterable[dict[str, Any]] = load_dataset("webdataset", data_files=tars, split="train", streaming=True)
+    stream: Iterable[dict[str, Any]] = load_dataset(
+        "webdataset", data_files=tars, split="train", streaming=True
+    )
     return stream

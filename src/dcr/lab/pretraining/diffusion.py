@@ -21,7 +21,9 @@ LATENT_CHANNELS = 4
 KL_WEIGHT = 1e-5
 
 
-def pretrain_vae(data: CaptionedImages, recipe: VaeRecipe, folder: Path, *, image_size: int, seed: int) -> None:
+def pretrain_vae(
+    data: CaptionedImages, recipe: VaeRecipe, folder: Path, *, image_size: int, seed: int
+) -> None:
     """Trains the autoencoder (L1 + squared error + a light KL term) and saves it with its scaling factor."""
     torch.manual_seed(derive_seed(seed, "vae", "weights"))
     levels = len(recipe.channels)
@@ -39,7 +41,9 @@ def pretrain_vae(data: CaptionedImages, recipe: VaeRecipe, folder: Path, *, imag
         posterior = vae.encode(pixels).latent_dist
         decoded = vae.decode(posterior.sample(rng)).sample
         kl = posterior.kl().mean() / pixels[0].numel()
-        loss: Tensor = functional.l1_loss(decoded, pixels) + functional.mse_loss(decoded, pixels) + KL_WEIGHT * kl
+        loss: Tensor = (
+            functional.l1_loss(decoded, pixels) + functional.mse_loss(decoded, pixels) + KL_WEIGHT * kl
+        )
         return loss
 
     checkpoint = folder.with_name(".vae-checkpoint")
@@ -83,7 +87,9 @@ def pretrain_denoiser(
     """
     tokenizer.model_max_length = recipe.context_length
     vae = AutoencoderKL.from_pretrained(vae_folder, torch_dtype=torch.float32).eval().requires_grad_(False)
-    scheduler = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False)
+    scheduler = DDPMScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False
+    )
     torch.manual_seed(derive_seed(seed, "denoiser", "weights"))
     text_encoder = _text_encoder(recipe, tokenizer)
     unet = _unet(recipe, image_size // 2 ** (len(vae.config.block_out_channels) - 1))

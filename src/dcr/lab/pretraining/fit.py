@@ -54,7 +54,12 @@ def fit(
         start = int(load_checkpoint(checkpoint, parameters, optimizer)["step"])
     with tqdm(range(start, steps), desc=label, initial=start, total=steps) as progress:
         for step in progress:
-            rate = learning_rate * min(1.0, (step + 1) / WARMUP_STEPS) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            rate = (
+                learning_rate
+                * min(1.0, (step + 1) / WARMUP_STEPS)
+                * 0.5
+                * (1 + math.cos(math.pi * step / steps))
+            )
             for group in optimizer.param_groups:
                 group["lr"] = rate
             torch.manual_seed(derive_seed(seed, label, step, "layers"))

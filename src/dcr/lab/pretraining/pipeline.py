@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import yaml
 
 from dcr.errors import DcrError
@@ -48,7 +46,9 @@ def _claim(recipe: PretrainRecipe) -> None:
     wanted = recipe.model_dump(mode="json", exclude={"output"})
     path = recipe.output / RECIPE_FILE
     if path.exists() and yaml.safe_load(path.read_text()) != wanted:
-        raise DcrError(f"{recipe.output} holds the models of another recipe: give another --output, or delete it.")
+        raise DcrError(
+            f"{recipe.output} holds the models of another recipe: give another --output, or delete it."
+        )
     recipe.output.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(wanted, sort_keys=False))
 
