@@ -2,8 +2,8 @@
 
     python benchmarks/lab_quality.py [--models FOLDER]
 
-The generator is asked the benchmark's own question: of two scenes that differ in one attribute, does each get the
-lower denoising error under its own full caption? Right on both counts as a pair; guessing gets 25 %.
+The generator is asked the benchmark's own question: of two scenes that differ in one attribute, does each get
+the lower denoising error under its own full caption? A pair is right if both do; guessing gets 25 %.
 """
 
 from __future__ import annotations
@@ -70,9 +70,8 @@ def report_generator(folder: Path) -> None:
     with torch.no_grad():
         truth = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
         decoded = teller.vae.decode(teller.vae.encode(truth).latent_dist.mean).sample.clamp(-1, 1)
-    print(
-        f"autoencoder: PSNR {10 * torch.log10(4 / (decoded - truth).square().mean()):.1f} dB on 500 new scenes"
-    )
+    psnr = 10 * torch.log10(4 / (decoded - truth).square().mean())
+    print(f"autoencoder: PSNR {psnr:.1f} dB on 500 new scenes")
     firsts, seconds, patterns = [], [], []
     for number, (pattern, attributes) in enumerate(PATTERN_ATTRIBUTES.items()):
         for index in range(PAIRS):
@@ -93,7 +92,7 @@ def report_generator(folder: Path) -> None:
         other_total += other.mean().item() / 2
         empty_total += empty.mean().item() / 2
     print(
-        f"denoising error: {own_total:.4f} under the own caption, {other_total:.4f} with one attribute wrong, "
+        f"denoising error: {own_total:.4f} under the own caption, {other_total:.4f} with one value wrong, "
         f"{empty_total:.4f} under the empty prompt"
     )
     for pattern in PATTERN_ATTRIBUTES:

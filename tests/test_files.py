@@ -44,7 +44,7 @@ def test_json_is_written_whole(tmp_path: Path) -> None:
 
 def test_json_that_cannot_be_written_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DcrError, match="file/a.json"):
+    with pytest.raises(DcrError, match=r"file/a\.json"):
         write_json(tmp_path / "file" / "a.json", {})
 
 

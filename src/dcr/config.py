@@ -50,11 +50,11 @@ class RunConfig(_Frozen):
     method: str = "dcr"
     """The method's preset."""
     encoder: str = "lab-clip"
-    """The encoder to enhance: a Hugging Face folder or Hub id of the CLIP or SigLIP family, lab-clip or lab-siglip."""
+    """The encoder to enhance: a CLIP or SigLIP folder or Hub id, lab-clip or lab-siglip."""
     generator: str = "lab-sd"
     """The generator that teaches: a Stable Diffusion 1.x/2.x folder or Hub id, or lab-sd."""
     data: str = "scenes"
-    """Images: a folder, webdataset tars (folder, glob or brace pattern), a Hugging Face dataset, or scenes."""
+    """Images: a folder, webdataset tars (folder, glob, brace pattern), a Hugging Face dataset, or scenes."""
     output: Path | None = None
     """The run folder; by default a new one under runs/."""
     seed: int = 0
@@ -64,7 +64,7 @@ class RunConfig(_Frozen):
     accumulation: Positive = 1
     """Micro-batches per optimizer update."""
     rows: Positive | None = None
-    """Anchors whose predictions are in memory at once; by default as many as fit. Changes speed and memory only."""
+    """Anchors predicted at once; by default as many as fit. Changes speed and memory only."""
     temperature: Annotated[float, Field(gt=0)] = 0.1
     """Temperature of the contrastive loss."""
     stage1: Stage
@@ -76,7 +76,7 @@ class RunConfig(_Frozen):
     workers: Annotated[int, Field(ge=0)] = 1
     """Data worker processes."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
-    """Arithmetic of encoder and generator; auto is bf16 where the GPU has it. Loss and schedule are always float32."""
+    """Of encoder and generator; auto is bf16 where the GPU has it. Loss and schedule are always float32."""
     checkpoint_every: Positive = 500
     """Optimizer updates between checkpoints."""
 
@@ -94,7 +94,7 @@ def default_config(*, method: str = "dcr", generator: str = "lab-sd", **values: 
     Args:
         method: The method's preset.
         generator: See :class:`RunConfig`.
-        **values: Any other key of :class:`RunConfig`; nested keys as mappings, e.g. ``stage1={"steps": 100}``.
+        **values: Any other key of :class:`RunConfig`; nested ones as mappings: ``stage1={"steps": 100}``.
 
     Raises:
         DcrError: If the method or a key is unknown, or a value is out of range.
@@ -125,7 +125,7 @@ def parse_config(values: Mapping[str, Any], source: str) -> RunConfig:
 
 
 def explain(error: ValidationError, source: str) -> DcrError:
-    """Turns the first complaint of the schema into one sentence that names the key, and the nearest known one."""
+    """Turns the first complaint of the schema into one sentence with the key and the nearest known one."""
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"]))
     if first["type"] != "extra_forbidden":
@@ -156,7 +156,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def write_yaml(config: RunConfig) -> str:
-    """Formats a config as YAML that ``--config`` reads back; without the output folder, so that it can be reused."""
+    """Formats a config as YAML for ``--config``, without the output folder, so that it can be reused."""
     return yaml.safe_dump(config.model_dump(mode="json", exclude={"output"}), sort_keys=False)
 
 

@@ -8,7 +8,7 @@ import pytest
 import tyro
 
 from dcr.benchmarks.results import load_result
-from dcr.cli.evaluate import Evaluate, run
+from dcr.cli.evaluate import run
 from dcr.errors import DcrError
 from tests.benchmarks.folders import write_captioned_folder, write_class_folder, write_pair_folder
 from tests.tiny_encoders import tiny_clip
@@ -30,7 +30,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluate(*words: str | Path) -> None:
-    run(tyro.cli(Evaluate, args=[str(word) for word in words]))
+    run([str(word) for word in words])
 
 
 def test_several_benchmarks_in_one_call(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, get_args
@@ -18,6 +19,7 @@ from dcr.benchmarks.results import (
     weights_fingerprint,
 )
 from dcr.errors import DcrError
+from dcr.presets import model_folder
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Evaluate:
     """Measure an encoder with one or more benchmarks; every number comes with its count and 95 % interval."""
 
     encoder: Annotated[str, tyro.conf.Positional]
-    """Folder or Hub id of the encoder."""
+    """Folder or Hub id of the encoder, or lab-clip or lab-siglip."""
 
     benchmark: tyro.conf.UseAppendAction[tuple[BenchmarkName, ...]] = ()
     """What to measure; repeat it for several benchmarks."""
@@ -53,8 +55,13 @@ class Evaluate:
     """Replace results of other weights under the same name."""
 
 
-def run(arguments: Evaluate) -> None:
-    """Runs the command: writes one JSON file per benchmark and prints tables.
+def run(arguments: Sequence[str]) -> None:
+    """Runs ``dcr evaluate`` with what follows it on the command line."""
+    evaluate(tyro.cli(Evaluate, prog="dcr evaluate", args=list(arguments)))
+
+
+def evaluate(arguments: Evaluate) -> None:
+    """Writes one JSON file per benchmark and prints tables.
 
     Everything that can be checked is checked before the encoder is run.
 
@@ -76,7 +83,7 @@ def run(arguments: Evaluate) -> None:
         open_benchmark(job.benchmark, job.data, batch_size=arguments.batch_size, seed=arguments.seed)
         for job in jobs
     ]
-    encoder = load_encoder(arguments.encoder)
+    encoder = load_encoder(model_folder(arguments.encoder))
     weights = weights_fingerprint(encoder.model)
     if not arguments.overwrite:
         for job in jobs:

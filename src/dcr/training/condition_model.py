@@ -11,7 +11,7 @@ from dcr.encoders import Encoder
 
 
 class ConditionModel(nn.Module):
-    """Encoder and projector in one module, so that a distributed wrapper sees one forward and one backward."""
+    """Encoder and projector in one module: a distributed wrapper sees one forward and one backward."""
 
     def __init__(self, encoder: Encoder, projector: Projector) -> None:
         super().__init__()

@@ -103,8 +103,8 @@ def _claim(config: RunConfig, resume: bool) -> RunFolder:
 def _check_fit(encoder: Encoder, teacher: StableDiffusion, config: RunConfig) -> None:
     if encoder.image_size % teacher.latent_scale:
         raise DcrError(
-            f"The encoder's images of {encoder.image_size} px do not divide by the {teacher.latent_scale} px per "
-            f"latent of {config.generator}: take another generator."
+            f"The encoder's images of {encoder.image_size} px do not divide by the {teacher.latent_scale} px "
+            f"per latent of {config.generator}: take another generator."
         )
 
 

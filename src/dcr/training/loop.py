@@ -31,8 +31,8 @@ MAX_GRADIENT_NORM = 1.0
 class StageLoop:
     """Trains what of a :class:`ConditionModel` is not frozen.
 
-    Every update is a function of (seed, stage, step) and the weights alone: data order, augmentation, noise and
-    dropout need no saved state, and a resumed stage ends with the same weights as an uninterrupted one.
+    Every update is a function of (seed, stage, step) and the weights alone: data order, augmentation, noise
+    and dropout need no saved state, and a resumed stage ends with the same weights as an uninterrupted one.
 
     Attributes:
         name: The stage's name, for files and random streams.
@@ -134,8 +134,8 @@ class StageLoop:
         broken = [key for key, loss in zip(keys, losses, strict=True) if not loss.isfinite()]
         newest = self.run.latest_checkpoint(self.name)
         return (
-            f"The loss is not finite at {self.name} step {step + 1}, images {', '.join(broken)}: lower the learning "
-            f"rate or leave these images out; last good checkpoint: {newest or 'none yet'}."
+            f"The loss is not finite at {self.name} step {step + 1}, images {', '.join(broken)}: lower the "
+            f"learning rate or leave these images out; last good checkpoint: {newest or 'none yet'}."
         )
 
     def _report(self, progress: tqdm[int], step: int, losses: Tensor, norm: float, seconds: float) -> None:

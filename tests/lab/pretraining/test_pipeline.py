@@ -144,7 +144,7 @@ def test_text_files_are_captions_too(tmp_path: Path) -> None:
 
 def test_photo_without_a_caption_is_named(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar", {"7": None})
-    with pytest.raises(DcrError, match="'7' .* has no caption"):
+    with pytest.raises(DcrError, match=r"'7' .* has no caption"):
         captioned_photos(str(tmp_path), 16)
 
 

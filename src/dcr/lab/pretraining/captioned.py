@@ -89,7 +89,7 @@ def captioned_photos(source: str, size: int) -> CaptionedImages:
     """Reads photos with captions from webdataset tars, resized and centre-cropped.
 
     Args:
-        source: Folder of tars, glob or brace pattern; members KEY.jpg with KEY.json (``captions``) or KEY.txt.
+        source: Folder of tars or a glob; members KEY.jpg with KEY.json (``captions``) or KEY.txt.
         size: Side of the images (px).
 
     Raises:
