@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import tyro
 
 from dcr.benchmarks.results import load_result
 from dcr.cli.evaluate import run

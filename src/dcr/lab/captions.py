@@ -1,4 +1,4 @@
-"""What people say of a scene: captions that name the class and little else, and captions that name everything."""
+"""What people say of a scene: captions that name the class and little else, or everything."""
 
 from __future__ import annotations
 

@@ -100,7 +100,8 @@ def render(scene: Scene, size: int = 32) -> Pixels:
         )
     if scene.feature == "frame" or scene.relation != "none" or scene.text != "none":
         _paint(picture, _inked(scene, centre, half, size), ink)
-    return np.rint(picture.clip(0, 255)).astype(np.uint8)
+    pixels: Pixels = np.rint(picture.clip(0, 255)).astype(np.uint8)
+    return pixels
 
 
 def scene_arrays(count: int, seed: int, size: int = 32) -> tuple[Pixels, list[Scene]]:
@@ -170,7 +171,7 @@ def _turned(points: Points, scene: Scene) -> Points:
     """Turns an outline [P, 2] that faces up into the scene's direction and view."""
     angle = math.radians(_TURNS[scene.facing] + scene.angle)
     cosine, sine = math.cos(angle), math.sin(angle)
-    turned = points @ np.array([[cosine, sine], [-sine, cosine]])
+    turned: Points = points @ np.array([[cosine, sine], [-sine, cosine]])
     if scene.view == "slanted":
         x, y = turned[:, 0], turned[:, 1]
         return np.stack([0.7 * x, y * (0.7 + 0.4 * x)], axis=1)
@@ -181,14 +182,16 @@ def _cut(scene: Scene, object_size: float) -> Points:
     """Returns what is taken out of an object: an oblique gap through its middle, or a round hole."""
     middle = np.array(MIDDLES[scene.shape])
     if scene.structure == "hole":
-        return middle + CIRCLE * max(0.28, 2.6 / object_size)
+        hole: Points = middle + CIRCLE * max(0.28, 2.6 / object_size)
+        return hole
     half_gap = max(0.14, 1.6 / object_size)
     slope = 0.4
-    return (
+    gap: Points = (
         middle
         + np.array([[-1.2, -slope], [1.2, slope]])[[0, 1, 1, 0]]
         + half_gap * np.array([[0, -1], [0, -1], [0, 1], [0, 1]])
     )
+    return gap
 
 
 def _eroded(body: Mask, radius: int) -> Mask:

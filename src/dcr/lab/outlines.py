@@ -64,7 +64,7 @@ MIDDLES: Mapping[str, tuple[float, float]] = {
     "mushroom": (0, -0.35),
     "tree": (0, 0.1),
 }
-"""Class -> (right, down) of the outline's thick place, through which it is split and where it has its hole."""
+"""Class -> (right, down) of the outline's thick place, where it is split or has its hole."""
 
 CIRCLE: Points = np.array(_arc((0, 0), (1, 1), 0, 360))
 """The unit circle as a polygon [17, 2]."""

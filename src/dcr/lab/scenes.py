@@ -1,7 +1,7 @@
 """What is in a picture of the lab's world: the attributes of a scene, and how scenes are drawn at random.
 
-Every one of the nine visual patterns of MMVP-VLM is an attribute here. As in photos, the class goes with a typical
-but not a fixed look, so that a model can get the class right without seeing the details.
+Every one of the nine visual patterns of MMVP-VLM is an attribute here. As in photos, the class goes with a
+typical but not a fixed look, so that a model can get the class right without seeing the details.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _SAME_SIDE = {("left", "left"), ("right", "right"), ("top", "above"), ("bottom",
 class Scene:
     """One picture, complete: equal scenes render to equal pixels.
 
-    The first thirteen fields are the attributes of `ATTRIBUTES`; the others are jitter, which no caption names.
+    The first thirteen fields are those of `ATTRIBUTES`; the others are jitter, which no caption names.
 
     Attributes:
         angle: Tilt away from the exact facing, degrees in [-6, 6].
@@ -112,7 +112,7 @@ def possible(position: str, relation: str) -> bool:
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:
-    """Draws a natural scene: the class is uniform, its look typical with probability `TYPICAL_RATE` per attribute.
+    """Draws a natural scene: a uniform class, each attribute typical of it at `TYPICAL_RATE`.
 
     Args:
         rng: The only source of randomness.
@@ -139,7 +139,7 @@ def sample_scenes(count: int, seed: int) -> list[Scene]:
 
 
 def rejitter(scene: Scene, rng: np.random.Generator) -> Scene:
-    """Returns the same scene as another shot would show it: every attribute kept, the small jitter drawn anew."""
+    """Returns the scene as another shot shows it: attributes kept, small jitter drawn anew."""
     return replace(scene, **_jitter(rng))  # type: ignore[arg-type]
 
 
