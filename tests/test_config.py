@@ -36,8 +36,9 @@ def test_given_values_win_key_by_key() -> None:
     assert config.stage1.objective == default_config().stage1.objective
 
 
-def test_changed_keys_are_dotted_and_ignore_the_output() -> None:
-    old, new = default_config(output=Path("a")), default_config(output=Path("b"), seed=1, lora={"rank": 8})
+def test_changed_keys_are_dotted_and_ignore_what_changes_nothing() -> None:
+    old = default_config(output=Path("a"), workers=0)
+    new = default_config(output=Path("b"), workers=2, seed=1, lora={"rank": 8})
     assert changed_keys(old, new) == ["seed", "lora.rank"]
 
 

@@ -161,8 +161,9 @@ def write_yaml(config: RunConfig) -> str:
 
 
 def changed_keys(old: RunConfig, new: RunConfig) -> list[str]:
-    """Lists the dotted keys, other than the output folder, in which two configs differ."""
-    a, b = (dict(_flatten(config.model_dump(mode="json", exclude={"output"}))) for config in (old, new))
+    """Lists the dotted keys that decide the outcome (not output and workers) in which two configs differ."""
+    free = {"output", "workers"}
+    a, b = (dict(_flatten(config.model_dump(mode="json", exclude=free))) for config in (old, new))
     return [key for key in a if a[key] != b[key]]
 
 

@@ -12,11 +12,11 @@ from dcr.benchmarks.statistics import McNemar, PairedTest
 from dcr.benchmarks.suite import compare
 
 _TITLES = {
-    "mmvp-vlm": "MMVP-VLM, percent of pairs (P-ability)",
-    "clustering": "Clustering (D-ability)",
-    "retrieval": "Image-text retrieval, percent of queries",
-    "zero-shot": "Zero-shot classification, percent of images",
-    "probe": "Linear probe, percent of scenes",
+    "mmvp-vlm": "P-ability: MMVP-VLM, % of pairs",
+    "clustering": "D-ability: clustering",
+    "retrieval": "Retrieval, % of queries",
+    "zero-shot": "Zero-shot, % of images",
+    "probe": "Linear probe, % of scenes",
 }
 
 
@@ -76,7 +76,7 @@ def _table(title: str | None, *columns: str) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
     table.add_column("")
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     return table
 
 

@@ -169,7 +169,9 @@ def _show_comparison(path: Path, candidates: list[Result], results: list[Result]
     ]
     if not pairs:
         raise DcrError(f"--against {path} was measured on other data, so there is nothing to compare.")
-    for old, new in pairs:
-        benchmark = new.scores.benchmark
-        title = escape(f"before: {old.encoder}, after: {new.encoder}, on {new.dataset}")
-        print(before_after_table({benchmark: old.scores}, {benchmark: new.scores}, title))
+    for dataset in dict.fromkeys(new.dataset for _, new in pairs):
+        chosen = [(old, new) for old, new in pairs if new.dataset == dataset]
+        title = escape(f"{dataset}\nbefore: {chosen[0][0].encoder}\nafter: {chosen[0][1].encoder}")
+        before = {old.scores.benchmark: old.scores for old, _ in chosen}
+        after = {new.scores.benchmark: new.scores for _, new in chosen}
+        print(before_after_table(before, after, title))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import fsspec  # type: ignore[import-untyped]
+import fsspec
 from PIL import Image
 
 from dcr.data.decode import Unreadable, decode
