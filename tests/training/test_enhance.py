@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import CLIPModel, CLIPProcessor
+from transformers import CLIPModel, CLIPProcessor, SiglipModel
 
 from dcr.errors import DcrError
 from dcr.training.enhance import enhance
 from dcr.training.loop import StageLoop
 from dcr.training.run_folder import RunFolder
 from dcr.training.stopping import Stopped
+from tests.tiny import tiny_stable_diffusion
+from tests.tiny_encoders import tiny_clip, tiny_siglip
 from tests.training.conftest import tiny_config
 
 
@@ -153,8 +155,24 @@ def test_loss_that_is_not_finite_stops_and_names_the_batch(
 
 
 def test_generator_of_another_latent_size_is_refused(parts: dict[str, str], tmp_path: Path) -> None:
-    from tests.tiny_encoders import tiny_clip
-
     encoder = tiny_clip(tmp_path / "clip", image_size=33)
     with pytest.raises(DcrError, match="33 px do not divide by the 2 px"):
         enhance(tiny_config({**parts, "encoder": str(encoder)}, tmp_path / "run"))
+
+
+def test_siglip_is_enhanced_by_the_same_code(parts: dict[str, str], tmp_path: Path) -> None:
+    encoder = tiny_siglip(tmp_path / "siglip")
+    run = enhance(tiny_config({**parts, "encoder": str(encoder)}, tmp_path / "run"))
+    before = SiglipModel.from_pretrained(encoder, dtype=torch.float32).state_dict()
+    after = SiglipModel.from_pretrained(run.encoder).state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("vision_model.") for name in changed)
+
+
+def test_velocity_generator_teaches_too(parts: dict[str, str], tmp_path: Path) -> None:
+    generator = tiny_stable_diffusion(
+        tmp_path / "sd", prediction_type="v_prediction", linear_projection=False
+    )
+    run = enhance(tiny_config({**parts, "generator": str(generator)}, tmp_path / "run"))
+    assert len(metrics(run)) == 6

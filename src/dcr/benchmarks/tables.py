@@ -1,4 +1,4 @@
-"""Scores as tables for the terminal."""
+"""Scores as tables for the terminal: every number in percent, and narrow enough for 80 columns."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dcr.benchmarks.statistics import McNemar, PairedTest
 from dcr.benchmarks.suite import compare
 
 _TITLES = {
-    "mmvp-vlm": "P-ability: MMVP-VLM, % of pairs",
-    "clustering": "D-ability: clustering",
-    "retrieval": "Retrieval, % of queries",
-    "zero-shot": "Zero-shot, % of images",
-    "probe": "Linear probe, % of scenes",
+    "mmvp-vlm": "P-ability (MMVP-VLM), %",
+    "clustering": "D-ability (clustering), %",
+    "retrieval": "Retrieval, %",
+    "zero-shot": "Zero-shot, %",
+    "probe": "Linear probe, %",
 }
 
 
@@ -31,7 +31,7 @@ def scores_table(scores: Scores, title: str) -> Table:
     table = _table(heading, "count", "value", "95 % interval")
     for name, metric in scores.metrics.items():
         count = "" if metric.count is None else f"{metric.count}/{metric.n}"
-        spread = "" if metric.std is None else f" ± {metric.std:.3f}"
+        spread = "" if metric.std is None else f" ± {_percent(metric.std, metric):.1f}"
         table.add_row(name, count, _number(metric.value, metric) + spread, _interval(metric))
     if scores.details.get("ties"):
         table.caption = f"{scores.details['ties']} statements had two equal cosines; they count for image 2."
@@ -54,7 +54,7 @@ def before_after_table(
     Raises:
         DcrError: If two scores are not of the same data and settings.
     """
-    table = _table(title, "n", "before", "after", "change", "p")
+    table = _table(title, "n", "before", "after [95 %]", "change", "p")
     for name in (name for name in before if name in after):
         old, new = before[name], after[name]
         tests = compare(old, new)
@@ -64,8 +64,8 @@ def before_after_table(
             table.add_row(
                 metric_name,
                 str(metric.n or new.n),
-                _with_interval(old.metrics[metric_name]),
-                _with_interval(metric),
+                _number(old.metrics[metric_name].value, metric),
+                f"{_number(metric.value, metric)} {_interval(metric)}",
                 _change(tests[metric_name], metric),
                 _p_value(tests[metric_name].p),
             )
@@ -73,15 +73,27 @@ def before_after_table(
 
 
 def _table(title: str | None, *columns: str) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
+    table = Table(
+        title=title,
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        title_justify="left",
+        caption_justify="left",
+    )
     table.add_column("")
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
+def _percent(value: float, metric: Metric) -> float:
+    return value if metric.unit == "%" else 100 * value
+
+
 def _number(value: float, metric: Metric) -> str:
-    return f"{value:.{_decimals(metric)}f}"
+    return f"{_percent(value, metric):.1f}"
 
 
 def _interval(metric: Metric) -> str:
@@ -90,20 +102,12 @@ def _interval(metric: Metric) -> str:
     return f"[{_number(metric.low, metric)}, {_number(metric.high, metric)}]"
 
 
-def _with_interval(metric: Metric) -> str:
-    return f"{_number(metric.value, metric)} {_interval(metric)}".rstrip()
-
-
 def _change(test: PairedTest, metric: Metric) -> str:
     if isinstance(test, McNemar):
         return f"+{test.gained} \N{MINUS SIGN}{test.lost}"
-    digits = _decimals(metric)
-    return f"[{test.low:+.{digits}f}, {test.high:+.{digits}f}]".replace("-", "\N{MINUS SIGN}")
+    ends = (f"{_percent(end, metric):+.1f}" for end in (test.low, test.high))
+    return f"[{', '.join(ends)}]".replace("-", "\N{MINUS SIGN}")
 
 
 def _p_value(p: float) -> str:
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _decimals(metric: Metric) -> int:
-    return 1 if metric.unit == "%" else 3
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")

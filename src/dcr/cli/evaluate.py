@@ -12,6 +12,7 @@ import tyro
 from dcr.benchmarks.results import (
     BenchmarkName,
     Result,
+    Scores,
     check_overwrite,
     load_result,
     result_path,
@@ -172,6 +173,6 @@ def _show_comparison(path: Path, candidates: list[Result], results: list[Result]
     for dataset in dict.fromkeys(new.dataset for _, new in pairs):
         chosen = [(old, new) for old, new in pairs if new.dataset == dataset]
         title = escape(f"{dataset}\nbefore: {chosen[0][0].encoder}\nafter: {chosen[0][1].encoder}")
-        before = {old.scores.benchmark: old.scores for old, _ in chosen}
-        after = {new.scores.benchmark: new.scores for _, new in chosen}
+        before: dict[str, Scores] = {old.scores.benchmark: old.scores for old, _ in chosen}
+        after: dict[str, Scores] = {new.scores.benchmark: new.scores for _, new in chosen}
         print(before_after_table(before, after, title))
