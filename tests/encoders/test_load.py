@@ -187,7 +187,7 @@ def test_hub_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object, **__: object) -> str:
         raise LocalEntryNotFoundError("cannot find the requested files")
 
-    monkeypatch.setattr("dcr.encoders.folder.snapshot_download", unreachable)
+    monkeypatch.setattr("dcr.pretrained.snapshot_download", unreachable)
     with pytest.raises(DcrError, match=r"openai/clip.* from the Hub .*cannot find.*give a local folder"):
         load_encoder("openai/clip-vit-large-patch14")
 

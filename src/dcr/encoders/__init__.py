@@ -11,7 +11,7 @@ from dcr.encoders.folder import (
     load_image_processor,
     load_model,
     load_tokenizer,
-    locate,
+    locate_encoder,
     read_companions,
     read_model_type,
 )
@@ -35,7 +35,7 @@ def load_encoder(folder: str | Path) -> Encoder:
     Raises:
         DcrError: If anything is missing, broken, of an unknown family, or does not fit together.
     """
-    source, located = str(folder), locate(folder)
+    source, located = str(folder), locate_encoder(folder)
     model_type = read_model_type(located)
     if model_type not in FAMILIES:
         raise unknown(f"model_type in {located / 'config.json'}:", model_type, FAMILIES)

@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from dcr.encoders.folder import quiet
 from dcr.encoders.lora import lora_config
 from dcr.errors import DcrError
 from dcr.files import atomic_folder
+from dcr.pretrained import quiet
 
 
 class Encoder(nn.Module, ABC):

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-import textwrap
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
 from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedModel
-from transformers.utils import logging
 
 from dcr.errors import DcrError
+from dcr.pretrained import locate, one_line, quiet
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
@@ -27,36 +21,13 @@ TOKENIZER_FILES = (
 )
 
 
-def is_hub_id(source: str | Path) -> bool:
-    """Whether a source means a Hub repository: it has the form of an id, and nothing local has its name."""
-    return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(source)) is not None and not Path(source).exists()
-
-
-def locate(source: str | Path) -> Path:
+def locate_encoder(source: str | Path) -> Path:
     """Returns the folder of an encoder, with the small files of a Hub repository downloaded.
 
-    Args:
-        source: A local folder or a Hub id; a folder wins where both could be meant.
-
     Raises:
-        DcrError: If there is neither.
+        DcrError: If there is neither a folder nor a repository.
     """
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        return folder
-    if not is_hub_id(source):
-        raise DcrError(
-            f"There is no folder {source}: give the folder of an encoder, "
-            "or a Hub id such as 'openai/clip-vit-large-patch14'."
-        )
-    try:
-        files = ["config.json", *PROCESSOR_FILES, *TOKENIZER_FILES]
-        return Path(snapshot_download(str(source), allow_patterns=files))
-    except (OSError, ValueError) as error:
-        raise DcrError(
-            f"There is no folder {source}, and it cannot be fetched from the Hub either "
-            f"({_one_line(error)}); give a local folder."
-        ) from error
+    return locate(source, what="an encoder", files=["config.json", *PROCESSOR_FILES, *TOKENIZER_FILES])
 
 
 def read_model_type(folder: Path) -> str:
@@ -88,7 +59,7 @@ def check_config(model_class: Any, folder: Path) -> None:
         with quiet():
             model_class.config_class.from_pretrained(folder)
     except Exception as error:
-        raise DcrError(f"Cannot read config.json of {folder}: {_one_line(error)}") from error
+        raise DcrError(f"Cannot read config.json of {folder}: {one_line(error)}") from error
 
 
 def load_model(model_class: Any, source: str, folder: Path) -> PreTrainedModel:
@@ -97,7 +68,7 @@ def load_model(model_class: Any, source: str, folder: Path) -> PreTrainedModel:
     Args:
         model_class: ``CLIPModel`` or ``SiglipModel``.
         source: What the user gave; a Hub id lets transformers find the safetensors of its repository.
-        folder: What :func:`locate` made of it.
+        folder: What :func:`locate_encoder` made of it.
 
     Raises:
         DcrError: If the weights are missing, pickled, broken, or do not fit config.json key by key.
@@ -116,7 +87,7 @@ def load_model(model_class: Any, source: str, folder: Path) -> PreTrainedModel:
                 output_loading_info=True,
             )
     except Exception as error:
-        raise DcrError(f"Cannot load the weights of {source}: {_one_line(error)}") from error
+        raise DcrError(f"Cannot load the weights of {source}: {one_line(error)}") from error
     _require_match(info, source)
     return model
 
@@ -158,7 +129,7 @@ def load_image_processor(folder: Path, source: str) -> Any:
         with quiet():
             return AutoImageProcessor.from_pretrained(folder, backend="pil")
     except Exception as error:
-        raise DcrError(f"Cannot load the image processor of {source}: {_one_line(error)}") from error
+        raise DcrError(f"Cannot load the image processor of {source}: {one_line(error)}") from error
 
 
 def load_tokenizer(folder: Path, source: str) -> Any:
@@ -176,31 +147,10 @@ def load_tokenizer(folder: Path, source: str) -> Any:
         with quiet():
             return AutoTokenizer.from_pretrained(folder)
     except Exception as error:
-        raise DcrError(f"Cannot load the tokenizer of {source}: {_one_line(error)}") from error
+        raise DcrError(f"Cannot load the tokenizer of {source}: {one_line(error)}") from error
 
 
 def read_companions(folder: Path) -> dict[str, bytes]:
     """Reads the processor and tokenizer files, so that they can be saved again byte for byte."""
     paths = (folder / name for name in (*PROCESSOR_FILES, *TOKENIZER_FILES))
     return {path.name: path.read_bytes() for path in paths if path.is_file()}
-
-
-@contextmanager
-def quiet(*, progress: bool = False) -> Iterator[None]:
-    """Silences transformers' and peft's warnings, and their progress bars unless ``progress``."""
-    verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    if not progress:
-        logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if had_bars:
-            logging.enable_progress_bar()
-
-
-def _one_line(error: Exception) -> str:
-    return textwrap.shorten(str(error) or type(error).__name__, 200)

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from dcr import __version__
-from dcr.encoders.folder import is_hub_id
+from dcr.pretrained import is_hub_id
 
 _CARD = """\
 ---

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-from huggingface_hub import snapshot_download
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from dcr.errors import DcrError
+from dcr.pretrained import locate, one_line, quiet
 
 _WEIGHTED_PARTS = ("vae", "unet", "text_encoder")
 _PARTS = (*_WEIGHTED_PARTS, "scheduler", "tokenizer")
@@ -47,7 +46,12 @@ def load_parts(source: str | Path, dtype: torch.dtype) -> Parts:
     Raises:
         DcrError: If the folder, a part or its weights are missing, or the parts do not fit each other.
     """
-    folder = _locate(source)
+    folder = locate(
+        source,
+        what="a Stable Diffusion 1.x or 2.x",
+        files=[f"{part}/*.{ending}" for part in _PARTS for ending in ("json", "txt", "safetensors")],
+        ignored=["*.fp16.*", "*.non_ema.*"],
+    )
     _check_complete(folder)
     parts = Parts(
         scheduler=_load_scheduler(folder),
@@ -57,27 +61,6 @@ def load_parts(source: str | Path, dtype: torch.dtype) -> Parts:
     )
     _check_fit(folder, parts)
     return parts
-
-
-def _locate(source: str | Path) -> Path:
-    """Returns the local folder, or that of the local cache with the needed files of a Hub id."""
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        return folder
-    if folder.exists() or not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(source)):
-        raise DcrError(
-            f"There is no folder {source}: give a diffusers folder of Stable Diffusion 1.x or 2.x, or its id."
-        )
-    wanted = [f"{part}/*.{ending}" for part in _PARTS for ending in ("json", "txt", "safetensors")]
-    try:
-        return Path(
-            snapshot_download(str(source), allow_patterns=wanted, ignore_patterns=["*.fp16.*", "*.non_ema.*"])
-        )
-    except (OSError, ValueError) as error:
-        raise DcrError(
-            f"There is no folder {source}, and it cannot be fetched from the Hub either "
-            f"({_first_line(error)}); give a local diffusers folder."
-        ) from error
 
 
 def _check_complete(folder: Path) -> None:
@@ -102,11 +85,12 @@ def _check_complete(folder: Path) -> None:
 def _load_model(model_class: Any, folder: Path, **options: Any) -> Any:
     """Loads the weights of one part, all of them: a library would fill gaps with random numbers."""
     try:
-        model, info = model_class.from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, **options
-        )
+        with quiet():
+            model, info = model_class.from_pretrained(
+                folder, use_safetensors=True, output_loading_info=True, **options
+            )
     except Exception as error:
-        raise DcrError(f"Cannot load the {model_class.__name__} in {folder}: {_first_line(error)}") from error
+        raise DcrError(f"Cannot load the {model_class.__name__} in {folder}: {one_line(error)}") from error
     for key in sorted(info["missing_keys"]):
         raise DcrError(f"The weights in {folder} do not fit its config.json: they lack '{key}'.")
     return model
@@ -118,7 +102,7 @@ def _load_scheduler(folder: Path) -> DDPMScheduler:
     try:
         config = DDPMScheduler.load_config(folder / "scheduler")
     except (OSError, ValueError) as error:
-        raise DcrError(f"Cannot read the noise schedule {path}: {_first_line(error)}") from error
+        raise DcrError(f"Cannot read the noise schedule {path}: {one_line(error)}") from error
     prediction_type = config.get("prediction_type", "epsilon")
     if prediction_type not in _PREDICTION_TYPES:
         raise DcrError(
@@ -135,7 +119,7 @@ def _load_tokenizer(folder: Path) -> CLIPTokenizer:
     try:
         return CLIPTokenizer.from_pretrained(folder)
     except Exception as error:
-        raise DcrError(f"Cannot load the tokenizer in {folder}: {_first_line(error)}") from error
+        raise DcrError(f"Cannot load the tokenizer in {folder}: {one_line(error)}") from error
 
 
 @torch.no_grad()
@@ -169,7 +153,3 @@ def _check_fit(folder: Path, parts: Parts) -> None:
             f"The UNet in {folder} needs more than a prompt (class or addition embeddings): "
             "use Stable Diffusion 1.x or 2.x."
         )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
