@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -54,6 +55,14 @@ def test_generator_loads_like_any_other(models: Path) -> None:
     assert generator.shifted
     latents = generator.encode(torch.rand(2, 3, 32, 32), torch.Generator().manual_seed(0))
     assert latents.shape == (2, 4, 16, 16)
+
+
+def test_generator_is_a_pipeline_of_diffusers(models: Path) -> None:
+    folder = models / "stable-diffusion"
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    picture = pipeline("a red fish", height=32, width=32, num_inference_steps=2, output_type="np").images[0]
+    assert picture.shape == (32, 32, 3)
 
 
 def test_same_recipe_same_weights_and_done_parts_are_kept(models: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
@@ -118,12 +118,18 @@ def pretrain_denoiser(
         checkpoint=checkpoint,
         seed=seed,
     )
+    pipeline = StableDiffusionPipeline(
+        vae=vae.half(),
+        text_encoder=text_encoder.half(),
+        tokenizer=tokenizer,
+        unet=unet.half(),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
     with atomic_folder(folder) as partial:
-        vae.half().save_pretrained(partial / "vae")
-        unet.half().save_pretrained(partial / "unet")
-        text_encoder.half().save_pretrained(partial / "text_encoder")
-        tokenizer.save_pretrained(partial / "tokenizer")
-        scheduler.save_pretrained(partial / "scheduler")
+        pipeline.save_pretrained(partial)
     finish(checkpoint)
 
 
