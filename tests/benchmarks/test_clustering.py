@@ -111,6 +111,16 @@ def test_equally_good_encoders_rarely_differ() -> None:
     assert np.mean(p) == pytest.approx(0.5, abs=0.1)
 
 
+def test_intervals_stay_in_range() -> None:
+    labels = np.arange(20) % 2
+    perfect, random = (
+        clustering.score(images_of(labels), np.stack([clusters])).metrics
+        for clusters in (labels, np.arange(20) // 10)
+    )
+    assert all(metric.low == metric.high == metric.value == 1 for metric in perfect.values())
+    assert random["NMI"].value == 0 == random["NMI"].low
+
+
 def test_colours_fall_apart(encoder: Encoder, tmp_path: Path) -> None:
     shades = range(100, 220, 10)
     folder = write_class_folder(

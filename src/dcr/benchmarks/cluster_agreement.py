@@ -10,6 +10,7 @@ from scipy.special import xlogy
 from dcr.benchmarks.statistics import RESAMPLES, bootstrap_weights
 
 METRICS = ("NMI", "ACC", "ARI")
+RANGES = ((0.0, 1.0), (0.0, 1.0), (-0.5, 1.0))
 
 Table = NDArray[np.float64]
 

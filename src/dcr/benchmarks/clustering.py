@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.cluster import KMeans
 
-from dcr.benchmarks.cluster_agreement import METRICS, agreement, resampled_agreement
+from dcr.benchmarks.cluster_agreement import METRICS, RANGES, agreement, resampled_agreement
 from dcr.benchmarks.features import BATCH_SIZE, image_features, require_finite, unit_length
 from dcr.benchmarks.image_folder import LabelledImages
 from dcr.benchmarks.results import Metric, Scores
@@ -64,9 +64,9 @@ def score(
     per_seed = np.array([agreement(images.labels, clusters) for clusters in assignments])
     samples = resampled_agreement(images.labels, assignments)
     metrics = {}
-    for name, values, resampled in zip(METRICS, per_seed.T, samples.T, strict=True):
+    for name, bounds, values, resampled in zip(METRICS, RANGES, per_seed.T, samples.T, strict=True):
         mean, std = mean_and_std(values.tolist())
-        low, high = bootstrap_interval(resampled, mean)
+        low, high = np.clip(bootstrap_interval(resampled, mean), *bounds).tolist()
         metrics[name] = Metric(value=mean, low=low, high=high, std=std)
     return Scores(
         benchmark="clustering",

@@ -20,15 +20,13 @@ _TITLES = {
 }
 
 
-def scores_table(scores: Scores, title: str) -> Table:
+def scores_table(scores: Scores) -> Table:
     """Shows one benchmark of one encoder: counts, values and 95 % intervals.
 
     Args:
         scores: What was measured.
-        title: Encoder and data.
     """
-    heading = f"{_TITLES[scores.benchmark]}, {scores.n} {scores.item}\n{title}"
-    table = _table(heading, "count", "value", "95 % interval")
+    table = _table(_TITLES[scores.benchmark], "count", "value", "95 % interval")
     for name, metric in scores.metrics.items():
         count = "" if metric.count is None else f"{metric.count}/{metric.n}"
         spread = "" if metric.std is None else f" ± {_percent(metric.std, metric):.1f}"
@@ -104,9 +102,9 @@ def _interval(metric: Metric) -> str:
 
 def _change(test: PairedTest, metric: Metric) -> str:
     if isinstance(test, McNemar):
-        return f"+{test.gained} \N{MINUS SIGN}{test.lost}"
+        return f"+{test.gained} -{test.lost}"
     ends = (f"{_percent(end, metric):+.1f}" for end in (test.low, test.high))
-    return f"[{', '.join(ends)}]".replace("-", "\N{MINUS SIGN}")
+    return f"[{', '.join(ends)}]"
 
 
 def _p_value(p: float) -> str:

@@ -151,13 +151,16 @@ def _show(result: Result, path: Path) -> None:
 
     from dcr.benchmarks.tables import scores_table
 
-    console = Console()
-    console.print(scores_table(result.scores, escape(f"{result.encoder} on {result.dataset}")))
-    console.print(f"Written to {escape(str(path))}\n", soft_wrap=True, highlight=False)
+    scores = result.scores
+    heading = f"{escape(f'{result.encoder} on {result.dataset}')}: {scores.n} {scores.item}"
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"[bold]{heading}\n")
+    console.print(scores_table(scores))
+    console.print(f"Written to {escape(str(path))}\n")
 
 
 def _show_comparison(path: Path, candidates: list[Result], results: list[Result]) -> None:
-    from rich import print
+    from rich.console import Console
     from rich.markup import escape
 
     from dcr.benchmarks.tables import before_after_table
@@ -170,9 +173,11 @@ def _show_comparison(path: Path, candidates: list[Result], results: list[Result]
     ]
     if not pairs:
         raise DcrError(f"--against {path} was measured on other data, so there is nothing to compare.")
+    console = Console(soft_wrap=True, highlight=False)
     for dataset in dict.fromkeys(new.dataset for _, new in pairs):
         chosen = [(old, new) for old, new in pairs if new.dataset == dataset]
-        title = escape(f"{dataset}\nbefore: {chosen[0][0].encoder}\nafter: {chosen[0][1].encoder}")
+        heading = f"{dataset}\nbefore: {chosen[0][0].encoder}\nafter: {chosen[0][1].encoder}"
         before: dict[str, Scores] = {old.scores.benchmark: old.scores for old, _ in chosen}
         after: dict[str, Scores] = {new.scores.benchmark: new.scores for _, new in chosen}
-        print(before_after_table(before, after, title))
+        console.print(f"[bold]{escape(heading)}\n")
+        console.print(before_after_table(before, after), "")
