@@ -88,7 +88,11 @@ def pretrain_denoiser(
     tokenizer.model_max_length = recipe.context_length
     vae = AutoencoderKL.from_pretrained(vae_folder, torch_dtype=torch.float32).eval().requires_grad_(False)
     scheduler = DDPMScheduler(
-        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,
+        steps_offset=1,
     )
     torch.manual_seed(derive_seed(seed, "denoiser", "weights"))
     text_encoder = _text_encoder(recipe, tokenizer)
