@@ -56,3 +56,12 @@ def test_metrics_are_rewound_to_the_step_that_is_repeated(tmp_path: Path) -> Non
         "stage1",
         "stage2",
     ]
+
+
+def test_run_that_never_took_a_step_does_not_block_its_folder(tmp_path: Path) -> None:
+    RunFolder.claim(default_config(output=tmp_path / "run"), resume=False)
+    run = RunFolder.claim(default_config(output=tmp_path / "run", seed=5), resume=False)
+    assert read_yaml(run.config)["seed"] == 5
+    run.log({"stage": "stage1", "step": 1})
+    with pytest.raises(DcrError, match="holds a run already"):
+        RunFolder.claim(default_config(output=tmp_path / "run", seed=5), resume=False)

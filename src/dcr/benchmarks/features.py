@@ -110,7 +110,7 @@ def rank_of(scores: Tensor, target: Tensor) -> Tensor:
 
 @contextmanager
 def _measuring(encoder: Encoder) -> Iterator[None]:
-    """Eval mode, no gradients, plain float32: TF32 is a GPU's default in convolutions, and bits decide pairs."""
+    """Eval mode, no gradients, plain float32: a GPU would use TF32 in convolutions, and bits decide pairs."""
     device_type = next(encoder.parameters()).device.type
     was_training = encoder.training
     encoder.eval()

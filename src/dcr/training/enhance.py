@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from dcr.conditioning import Projector
 from dcr.config import RunConfig, Stage
 from dcr.data.loader import ViewBatch, view_batches
+from dcr.data.sources import open_source
 from dcr.encoders import Encoder, load_encoder
 from dcr.errors import DcrError
 from dcr.export.hugging_face import export_encoder
@@ -51,6 +52,7 @@ def enhance(config: RunConfig, *, resume: bool = False) -> RunFolder:
     dtype = torch.bfloat16 if bf16 else torch.float32
     teacher = StableDiffusion.from_pretrained(model_folder(config.generator), dtype=dtype)
     _check_fit(encoder, teacher, config)
+    open_source(config.data, image_size=encoder.image_size)
     run = _claim(config, resume)
     if run.encoder.exists():
         return run

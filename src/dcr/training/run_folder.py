@@ -34,17 +34,14 @@ class RunFolder:
 
         Args:
             config: The run's config; without ``output``, a new folder under ``runs/`` is taken.
-            resume: Whether to go on with the run that the folder holds.
+            resume: Whether to go on with the run that the folder holds. A run that failed before its first
+                update may be started anew.
 
         Raises:
             DcrError: If the folder holds another run, or ``resume`` comes with a changed config.
         """
         run = cls(config.output or _free_folder(Path("runs"), config))
-        if run.config.exists():
-            if not resume:
-                raise DcrError(
-                    f"{run.root} holds a run already: add --resume to go on, or give another --output."
-                )
+        if resume and run.config.exists():
             old = parse_config(read_yaml(run.config), str(run.config))
             if changed := changed_keys(old, config):
                 raise DcrError(
@@ -52,7 +49,11 @@ class RunFolder:
                     "resume without these, or give another --output."
                 )
             return run
-        if run.root.exists() and any(run.root.iterdir()):
+        if run.metrics.exists():
+            raise DcrError(
+                f"{run.root} holds a run already: add --resume to go on, or give another --output."
+            )
+        if run.root.exists() and any(run.root.iterdir()) and not run.config.exists():
             raise DcrError(f"{run.root} holds files that are not a run's: give another --output.")
         if resume and config.output:
             raise DcrError(f"{run.root} holds no run to resume: leave out --resume to start one.")
