@@ -50,6 +50,7 @@ def _pretrain(arguments: Sequence[str]) -> None:
         prog="dcr lab pretrain [--recipe lab|photos]",
         args=rest,
         default=PretrainRecipe.model_validate(values),
+        config=(tyro.conf.AvoidSubcommands,),
     )
     pretrain(recipe)
     print(f"The models lie in {recipe.output}.")

@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import CLIPTokenizer
 
+from dcr.data.sources import expand_braces
 from dcr.errors import DcrError
 
 CAPTIONS_PER_SCENE = 4
@@ -89,7 +90,7 @@ def captioned_photos(source: str, size: int) -> CaptionedImages:
     """Reads photos with captions from webdataset tars, resized and centre-cropped.
 
     Args:
-        source: Folder of tars or a glob; members KEY.jpg with KEY.json (``captions``) or KEY.txt.
+        source: Folder of tars, glob or brace pattern: KEY.jpg with KEY.json (``captions``) or KEY.txt.
         size: Side of the images (px).
 
     Raises:
@@ -113,9 +114,8 @@ def captioned_photos(source: str, size: int) -> CaptionedImages:
 def _samples(source: str) -> Iterable[dict[str, Any]]:
     from datasets import load_dataset
 
-    tars: str | list[str] = source
-    if Path(source).is_dir():
-        tars = sorted(map(str, Path(source).glob("*.tar")))
+    is_folder = Path(source).is_dir()
+    tars = sorted(map(str, Path(source).glob("*.tar"))) if is_folder else expand_braces(source)
     if not tars:
         raise DcrError(f"{source} holds no tar files: give webdataset tars with captions.")
     stream: Iterable[dict[str, Any]] = load_dataset(

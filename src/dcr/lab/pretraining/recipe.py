@@ -72,7 +72,7 @@ class PretrainRecipe(_Frozen):
     """Everything that makes one pair of encoder and generator (and a SigLIP) from captioned images."""
 
     data: str = "scenes"
-    """``scenes``, or webdataset tars with captions: a folder, a glob or a brace pattern."""
+    """scenes, or webdataset tars with captions: a folder, a glob or a brace pattern."""
     output: Path = Path("runs/lab-models")
     """Where the models go: one folder each."""
     seed: int = 0
