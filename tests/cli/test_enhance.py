@@ -54,7 +54,7 @@ def test_lab_run_ends_with_the_table(tmp_path: Path, capsys: pytest.CaptureFixtu
     output = tmp_path / "run"
     main(["enhance", "--output", str(output), *QUICK])
     printed = capsys.readouterr().out
-    for word in ("Orientation and Direction", "average", "2700", "nmi", "acc", "ari", str(output)):
+    for word in ("Orientation", "average", "2700", "NMI", "ACC", "ARI", str(output)):
         assert word in printed
     results = json.loads((output / "results.json").read_text())
     assert set(results) == {"before", "after"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rich import print
+from rich.console import Console
 from rich.markup import escape
 
 from dcr.benchmarks.results import Scores
@@ -41,7 +41,7 @@ def report(run: RunFolder, config: RunConfig) -> None:
         before, after = (
             {name: Scores.model_validate(score) for name, score in stored[role].items()} for role in ROLES
         )
-        print(before_after_table(before, after, title=escape(f"{config.encoder}, {config.method}")))
-    print(f"The enhanced encoder lies in {escape(str(run.encoder))}")
+        Console().print(before_after_table(before, after, title=escape(f"{config.encoder}, {config.method}")))
+    print(f"The enhanced encoder lies in {run.encoder}")
     if config.data != "scenes":
-        print(f"Measure it: dcr evaluate {escape(str(run.encoder))} --benchmark mmvp-vlm --data DIR")
+        print(f"Measure it: dcr evaluate {run.encoder} --benchmark mmvp-vlm --data DIR")
