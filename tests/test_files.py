@@ -5,9 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from dcr.errors import DcrError
-from dcr.files import atomic_folder, write_error, write_json
+from dcr.files import atomic_folder, write_error, write_json, write_tensors
 
 
 def test_folder_appears_only_when_complete(tmp_path: Path) -> None:
@@ -46,6 +49,21 @@ def test_json_that_cannot_be_written_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DcrError, match=r"file/a\.json"):
         write_json(tmp_path / "file" / "a.json", {})
+
+
+def test_full_disk_is_named_by_safetensors_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(DcrError, match="No space left on the disk"):
+        write_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(2)})
+    assert not list(tmp_path.iterdir())
+
+
+def test_tensors_come_back(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "a.safetensors", {"a": torch.arange(6).view(2, 3).T})
+    assert torch.equal(load_file(tmp_path / "a.safetensors")["a"], torch.arange(6).view(2, 3).T)
 
 
 def test_other_write_errors_keep_their_reason() -> None:

@@ -9,9 +9,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
 
 from dcr.errors import DcrError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @contextmanager
@@ -33,7 +38,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         if folder.exists():
             shutil.rmtree(folder)
         temporary.replace(folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise write_error(folder, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -53,10 +58,25 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         raise write_error(path, error) from error
 
 
-def write_error(path: Path, error: OSError) -> DcrError:
-    """Builds the error for a failed write, naming a full disk as such."""
-    if error.errno == errno.ENOSPC:
-        return DcrError(
-            f"No space left on the disk of {path}: free some and run the same command with --resume."
-        )
-    return DcrError(f"Cannot write {path}: {error.strerror or error}.")
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Writes a safetensors file atomically.
+
+    Raises:
+        DcrError: If the disk is full or the file cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: Exception) -> DcrError:
+    """Builds the error for a failed write, naming a full disk as such (safetensors says it in words only)."""
+    if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
+        return DcrError(f"No space left on the disk of {path}: free some, then add --resume to go on.")
+    return DcrError(f"Cannot write {path}: {getattr(error, 'strerror', None) or error}.")

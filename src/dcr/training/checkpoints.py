@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dcr.errors import DcrError
-from dcr.files import atomic_folder, write_json
+from dcr.files import atomic_folder, write_json, write_tensors
 
 MODEL_FILE = "model.safetensors"
 OPTIMIZER_FILE = "optimizer.safetensors"
@@ -42,15 +42,13 @@ def save_checkpoint(
     """
     saved = optimizer.state_dict()
     moments = {
-        f"{index}.{name}": torch.as_tensor(value).contiguous()
+        f"{index}.{name}": torch.as_tensor(value)
         for index, values in saved["state"].items()
         for name, value in values.items()
     }
     with atomic_folder(folder) as partial:
-        save_file(
-            {name: p.detach().cpu().contiguous() for name, p in parameters.items()}, partial / MODEL_FILE
-        )
-        save_file(moments, partial / OPTIMIZER_FILE)
+        write_tensors(partial / MODEL_FILE, parameters)
+        write_tensors(partial / OPTIMIZER_FILE, moments)
         write_json(partial / STATE_FILE, {**state, "param_groups": saved["param_groups"]})
 
 

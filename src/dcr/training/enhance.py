@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast_object_list
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from dcr.conditioning import Projector
 from dcr.config import RunConfig, Stage
@@ -19,6 +19,7 @@ from dcr.encoders import Encoder, load_encoder
 from dcr.errors import DcrError
 from dcr.export.hugging_face import export_encoder
 from dcr.export.model_card import model_card
+from dcr.files import write_tensors
 from dcr.generators import StableDiffusion
 from dcr.objectives import Objective, build_objective
 from dcr.presets import model_folder
@@ -166,9 +167,7 @@ def _fitting_rows(teacher: StableDiffusion, objective: Objective, batch_size: in
 
 def _save_projector(projector: Projector, run: RunFolder, accelerator: Accelerator) -> None:
     if accelerator.is_main_process:
-        partial_file = run.projector.with_suffix(".partial")
-        save_file({key: value.cpu() for key, value in projector.state_dict().items()}, partial_file)
-        partial_file.replace(run.projector)
+        write_tensors(run.projector, projector.state_dict())
     accelerator.wait_for_everyone()
 
 
