@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -122,19 +123,17 @@ def pretrain_denoiser(
         checkpoint=checkpoint,
         seed=seed,
     )
+    parts = {"vae": vae, "text_encoder": text_encoder, "tokenizer": tokenizer, "unet": unet}
+    _save_pipeline(folder, **parts, scheduler=scheduler)
+    finish(checkpoint)
+
+
+def _save_pipeline(folder: Path, **parts: Any) -> None:
     pipeline = StableDiffusionPipeline(
-        vae=vae.half(),
-        text_encoder=text_encoder.half(),
-        tokenizer=tokenizer,
-        unet=unet.half(),
-        scheduler=scheduler,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
+        **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
     )
     with atomic_folder(folder) as partial:
-        pipeline.save_pretrained(partial)
-    finish(checkpoint)
+        pipeline.to(torch.float16, silence_dtype_warnings=True).save_pretrained(partial)
 
 
 def _unet(recipe: DenoiserRecipe, latent_size: int) -> UNet2DConditionModel:
