@@ -141,7 +141,8 @@ class StageLoop:
     def _report(self, progress: tqdm[int], step: int, losses: Tensor, norm: float, seconds: float) -> None:
         if not self.accelerator.is_main_process:
             return
-        width = len(self.objective.conditions(0, len(losses) // self.accumulation))
+        batch_size = len(losses) // (self.accumulation * self.accelerator.num_processes)
+        width = len(self.objective.conditions(0, batch_size))
         rate = len(losses) * width / seconds
         record = {"loss": losses.mean().item(), "gradient_norm": norm, "samples_per_second": rate}
         progress.set_postfix_str(f"loss {record['loss']:.4f}, {rate:.0f} samples/s")
